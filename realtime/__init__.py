@@ -1,0 +1,1 @@
+"""Streams in, feature windows out: rigs, inlets, clocks, filters, windows, features, engine."""

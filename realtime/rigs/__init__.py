@@ -1,0 +1,1 @@
+"""The rigs that ship, one TOML file each."""
