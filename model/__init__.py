@@ -1,0 +1,1 @@
+"""Emotion distributions: MPCL and its references, training, evaluation, checkpoints, predictor."""

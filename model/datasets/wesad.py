@@ -1,0 +1,159 @@
+"""WESAD, wrist: Empatica E4 recordings of rest, stress, amusement and meditation.
+
+Schmidt, Reiss, Duerichen, Marberger and Van Laerhoven (2018): Introducing WESAD, a multimodal
+dataset for wearable stress and affect detection. ICMI.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import pandas as pd
+
+from model.datasets.base import Dataset, Session, Trial
+from model.labels import PANAS10, LabelSet
+from realtime.e4 import read_e4
+from realtime.errors import InputError
+
+PANAS_ITEMS = (
+    *("active", "distressed", "interested", "inspired", "annoyed", "strong", "guilty", "scared"),
+    *("hostile", "excited", "proud", "irritable", "enthusiastic", "ashamed", "alert", "nervous"),
+    *("determined", "attentive", "jittery", "afraid", "stressed", "frustrated", "happy", "sad"),
+)
+"""Order of the answers in SX_quest.csv after every condition but the stress test."""
+
+PANAS_ITEMS_STRESS = (*PANAS_ITEMS[:-1], "angry", "irritated", "sad")
+"""Order of the 26 answers after the stress test."""
+
+STANDS_FOR = {"annoyed": "upset"}
+"""WESAD did not ask for *upset*; *annoyed* stands in."""
+
+BASELINE_SECONDS = 300.0
+"""The first five minutes of the rest condition are the person's baseline."""
+
+SIGNALS = ("BVP.csv", "EDA.csv", "TEMP.csv", "ACC.csv")
+
+
+class WesadWrist(Dataset):
+    """Loader of WESAD's own folders and a `segments.csv` with the conditions' times.
+
+    `segments.csv` has the columns subject, condition, e4_start_s and e4_end_s: where each
+    condition lies in the E4 recording, in seconds from its start.
+    """
+
+    name: ClassVar[str] = "wesad-wrist"
+    folder: ClassVar[str] = "wesad_wrist"
+    source: ClassVar[str] = "https://archive.ics.uci.edu/dataset/465 (WESAD; research use)"
+    labels: ClassVar[LabelSet] = PANAS10
+    stress: ClassVar[frozenset[str]] = frozenset({"TSST"})
+    note: ClassVar[str] = "WESAD has no item *upset*; *annoyed* stands in for it."
+
+    def sessions(self, root: Path) -> tuple[Session, ...]:
+        """List one recording a person; the folders SX of `root`."""
+        people = sorted(
+            (p for p in root.iterdir() if p.is_dir() and re.fullmatch(r"S\d+", p.name)),
+            key=lambda p: int(p.name[1:]),
+        )
+        if not people:
+            raise InputError(f"no folder S2, S3 ... in {str(root)!r}: give WESAD's own folder")
+        segments = _segments(root / "segments.csv")
+        return tuple(_session(folder, segments) for folder in people)
+
+
+def _segments(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(
+            f"no {path.name!r} in {str(path.parent)!r}: add it, with the columns subject, "
+            "condition, e4_start_s, e4_end_s"
+        )
+    table = pd.read_csv(path)
+    missing = {"subject", "condition", "e4_start_s", "e4_end_s"} - set(table.columns)
+    if missing:
+        raise InputError(f"{str(path)!r} lacks the column {sorted(missing)[0]!r}: add it")
+    return table
+
+
+def _session(folder: Path, segments: pd.DataFrame) -> Session:
+    person = folder.name
+    recording = folder / f"{person}_E4_Data"
+    files = tuple(recording / name for name in SIGNALS)
+    questionnaire = folder / f"{person}_quest.csv"
+    for path in (*files, questionnaire):
+        if not path.is_file():
+            raise InputError(f"{person} lacks the file {str(path)!r}: restore it from WESAD")
+    ratings = read_panas(questionnaire)
+    own = segments[segments["subject"] == person].sort_values("e4_start_s")
+    absent = sorted(set(ratings) - set(own["condition"]))
+    if absent:
+        raise InputError(f"segments.csv has no row {person!r}, {absent[0]!r}: add its times")
+    trials = tuple(
+        Trial(condition, condition, float(start), float(stop), _ten_items(ratings[condition]))
+        for condition, start, stop in zip(
+            own["condition"].astype(str), own["e4_start_s"], own["e4_end_s"], strict=True
+        )
+        if condition in ratings
+    )
+    rest = next((trial for trial in trials if trial.condition == "Base"), None)
+    if rest is None:
+        raise InputError(f"{str(questionnaire)!r} has no condition 'Base': a baseline is needed")
+    return Session(
+        participant=person,
+        name=person,
+        trials=trials,
+        baseline=(rest.start, min(rest.start + BASELINE_SECONDS, rest.stop)),
+        files=files,
+        read=functools.partial(read_e4, recording),
+    )
+
+
+def read_panas(path: Path) -> dict[str, dict[str, float]]:
+    """Read every PANAS answer of a person from SX_quest.csv.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        Scores by item, by condition, in order of the session; NaN where there is no answer.
+
+    Raises
+    ------
+    InputError
+        If the lines of the file are not those of WESAD.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [[cell.strip() for cell in line.split(";")] for line in lines]
+    order = next((row[1:] for row in rows if row[0] == "# ORDER"), None)
+    answers = [row[1:] for row in rows if row[0] == "# PANAS"]
+    if order is None or not answers:
+        raise InputError(f"{str(path)!r} has no lines '# ORDER' and '# PANAS': not a WESAD file")
+    result = {}
+    # Conditions without a questionnaire (the reading tasks) come last in the order.
+    for condition, cells in zip(order, answers, strict=False):
+        while cells and not cells[-1]:
+            cells = cells[:-1]
+        by_count = {len(PANAS_ITEMS): PANAS_ITEMS, len(PANAS_ITEMS_STRESS): PANAS_ITEMS_STRESS}
+        items = by_count.get(len(cells))
+        if items is None:
+            raise InputError(
+                f"{str(path)!r}: {condition!r} has {len(cells)} PANAS answers, needs 24 or 26"
+            )
+        result[condition] = {
+            item: _score(cell, path) for item, cell in zip(items, cells, strict=True)
+        }
+    return result
+
+
+def _score(cell: str, path: Path) -> float:
+    if cell.lower() in ("", "nan"):
+        return float("nan")
+    try:
+        return float(cell)
+    except ValueError:
+        raise InputError(f"{str(path)!r} has the PANAS answer {cell!r}: need a number") from None
+
+
+def _ten_items(answers: dict[str, float]) -> dict[str, float]:
+    named = {STANDS_FOR.get(item, item): score for item, score in answers.items()}
+    return {item: named[item] for item in PANAS10.emotions}

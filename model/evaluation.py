@@ -1,0 +1,382 @@
+"""Evaluation: fits every system on every fold, in one process or many, and keeps what is done."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.batch import Batch, concatenate, concatenate_labels
+from model.datasets.table import Rows, Table, normalised, population_of
+from model.protocols import EVERY, Fold, protocol
+from model.systems import PERSON, SYSTEMS, Options
+from realtime.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Called with what was finished, how many are done, and how many there are."""
+
+REFERENCE_CODE = frozenset({"batch", "labels", "protocols"})
+"""Modules of `model` that every prediction of an evaluation depends on."""
+
+OFF_PATH = frozenset({"checkpoint", "evaluation", "metrics", "predictor", "report", "scores"})
+"""Modules of `model` that change no prediction of an evaluation, not even a network's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to evaluate.
+
+    Attributes
+    ----------
+    protocol : str
+    models : tuple of str
+        Keys of `SYSTEMS`.
+    seeds : tuple of int
+    modalities : tuple of str
+        What the systems that learn from sensors may use; empty for all.
+    device, preset : str
+        As in `Options`.
+    """
+
+    protocol: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...] = (0, 1, 2)
+    modalities: tuple[str, ...] = ()
+    device: str = "cpu"
+    preset: str = "small"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One system's predictions on one fold.
+
+    Attributes
+    ----------
+    model, fold : str
+    seed : int
+    n_train : int
+    rows : ndarray of int, shape (n_test,)
+        Tested rows of the table.
+    prediction : ndarray of float64, shape (n_test, C)
+    train_mean : ndarray of float64, shape (C,)
+        Mean training label, the zero of the skill.
+    seconds : float
+        Time to fit and predict.
+    """
+
+    model: str
+    fold: str
+    seed: int
+    n_train: int
+    rows: Rows
+    prediction: NDArray[np.float64]
+    train_mean: NDArray[np.float64]
+    seconds: float
+
+
+def run(
+    table: Table,
+    plan: Plan,
+    out: Path,
+    also: Sequence[Table] = (),
+    workers: int = 1,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> list[Piece]:
+    """Run a plan and return all pieces, in the order of models, folds and seeds.
+
+    The result is the same for any number of workers.
+
+    Parameters
+    ----------
+    table : Table
+    plan : Plan
+    out : Path
+        Every finished piece is kept below it; a second run with the same data, settings and code
+        takes it from there.
+    also : sequence of Table
+        Further data to train on; never tested.
+    workers : int
+        Local processes; 1 stays in this one.
+    cluster : str, optional
+        Address of a Dask scheduler to use instead.
+    progress : callable, optional
+
+    Raises
+    ------
+    InputError
+        If the plan does not fit the data; nothing has been trained then.
+    """
+    check(table, plan)
+    folds = [fold for seed in plan.seeds for fold in protocol(plan.protocol).split(table, seed)]
+    return run_folds(table, plan, folds, out, also, workers, cluster, progress)
+
+
+def run_folds(
+    table: Table,
+    plan: Plan,
+    folds: Sequence[Fold],
+    out: Path,
+    also: Sequence[Table] = (),
+    workers: int = 1,
+    cluster: str | None = None,
+    progress: Progress | None = None,
+) -> list[Piece]:
+    """Run a plan's models on given folds; parameters and result as in `run`."""
+    jobs = [(fold, model) for fold in folds for model in plan.models]
+    data = _digest(table, also)
+    code = {model: _code_digest(SYSTEMS[model].network) for model in plan.models}
+    paths = [_path(out, plan, fold, model, data + code[model]) for fold, model in jobs]
+    pieces = [read_piece(path) for path in paths]
+    missing = [index for index, piece in enumerate(pieces) if piece is None]
+    kept = len(jobs) - len(missing)
+    if kept:
+        log.info("%d of %d folds are there already, in %s", kept, len(jobs), out)
+    with _runner(table, tuple(also), plan, workers if missing else 1, cluster) as submit:
+        for done, (index, piece) in enumerate(submit([(i, *jobs[i]) for i in missing]), start=1):
+            _write_piece(paths[index], piece)
+            pieces[index] = piece
+            if progress is not None:
+                label = f"{piece.model}, {piece.fold}, seed {piece.seed}"
+                progress(label, kept + done, len(jobs))
+    finished = [piece for piece in pieces if piece is not None]
+    order = {model: place for place, model in enumerate(plan.models)}
+    return sorted(finished, key=lambda piece: order[piece.model])
+
+
+def check(table: Table, plan: Plan) -> None:
+    """Refuse a plan that does not fit the data, before anything is trained."""
+    protocol(plan.protocol)
+    for model in plan.models:
+        if model not in SYSTEMS:
+            raise InputError(f"no model {model!r}: use {', '.join(SYSTEMS)}")
+    if not plan.models or not plan.seeds:
+        raise InputError(f"models {plan.models} and seeds {plan.seeds}: give at least one of each")
+    for name in plan.modalities:
+        if name not in table.features:
+            raise InputError(f"no modality {name!r} in the rig: use {', '.join(table.features)}")
+    if "movement" in plan.models and "acc" not in table.features:
+        raise InputError("model 'movement' needs the modality 'acc': leave it out for this rig")
+    rated = table.rated
+    if not rated.any():
+        raise InputError(
+            f"dataset {table.dataset!r} has no window with a complete rating (all labels are NaN): "
+            "check its ratings"
+        )
+    shares = table.distribution[rated]
+    if (shares < 0).any() or np.abs(shares.sum(axis=1) - 1).max() > 1e-6:
+        raise InputError(f"dataset {table.dataset!r} has labels that are no distributions")
+
+
+@contextlib.contextmanager
+def _runner(
+    table: Table, also: tuple[Table, ...], plan: Plan, workers: int, cluster: str | None
+) -> Iterator[Callable[[list[tuple[int, Fold, str]]], Iterator[tuple[int, Piece]]]]:
+    """Yield a function that works off jobs and yields each finished piece with its index."""
+    if workers <= 1 and cluster is None:
+
+        def serial(jobs: list[tuple[int, Fold, str]]) -> Iterator[tuple[int, Piece]]:
+            for index, fold, model in jobs:
+                yield index, run_piece(table, also, plan, fold, model)
+
+        yield serial
+        return
+    from distributed import Client, LocalCluster, as_completed
+
+    def spread(client: Client) -> Callable[..., Iterator[tuple[int, Piece]]]:
+        def parallel(jobs: list[tuple[int, Fold, str]]) -> Iterator[tuple[int, Piece]]:
+            data = client.scatter((table, also), broadcast=True)
+            futures = {
+                client.submit(_remote_piece, data, plan, fold, model, pure=False): index
+                for index, fold, model in jobs
+            }
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+        return parallel
+
+    if cluster is not None:
+        with Client(cluster) as client:
+            yield spread(client)
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.ERROR,
+        ) as local,
+        Client(local) as client,
+    ):
+        yield spread(client)
+
+
+def _remote_piece(
+    data: tuple[Table, tuple[Table, ...]], plan: Plan, fold: Fold, model: str
+) -> Piece:
+    return run_piece(*data, plan, fold, model)
+
+
+def run_piece(table: Table, also: tuple[Table, ...], plan: Plan, fold: Fold, model: str) -> Piece:
+    """Fit one system on one fold and predict its test windows."""
+    began = time.perf_counter()
+    entry = SYSTEMS[model]
+    if entry.network:
+        # One thread, so that sums are added in the same order however many processes there are.
+        import torch
+
+        torch.set_num_threads(1)
+    system = entry.build(Options(fold.seed, plan.device, plan.preset, table.roles))
+    labels = table.targets(fold.train)
+    train_mean = labels.distribution.mean(axis=0)
+    groups = table.person[fold.train]
+    if entry.knows_person:
+        people = table.people
+        codes = np.array([people.index(name) for name in table.person.tolist()], dtype=np.float32)
+        everyone = np.ones(len(table), dtype=bool)
+        batch = Batch({PERSON: codes[:, None]}, {PERSON: everyone}, table.elapsed)
+        known = np.isin(table.person[fold.test], groups).all()
+        own = fold.train if known else fold.test
+        system.fit(batch[own], table.targets(own), table.person[own])
+        prediction = system.predict(batch[fold.test])
+    else:
+        train, test = _fold_batches(table, also, fold)
+        if also:
+            labels = concatenate_labels(
+                [labels, *(one.targets(every_tenth(one), table.labels) for one in also)]
+            )
+            groups = np.concatenate([groups, *(one.person[every_tenth(one)] for one in also)])
+        if entry.learns_from_sensors and plan.modalities:
+            train, test = train.only(plan.modalities), test.only(plan.modalities)
+        system.fit(train, labels, groups)
+        prediction = system.predict(test)
+    return Piece(
+        model=model,
+        fold=fold.name,
+        seed=fold.seed,
+        n_train=len(labels) if not entry.knows_person else len(own),
+        rows=fold.test,
+        prediction=np.asarray(prediction, dtype=np.float64),
+        train_mean=train_mean,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def every_tenth(table: Table) -> Rows:
+    """Return every tenth rated window of each person."""
+    return np.concatenate([table.rows([person])[::EVERY] for person in table.people])
+
+
+_latest: dict[tuple[int, bytes], tuple[Batch, Batch]] = {}
+
+
+def _fold_batches(table: Table, also: tuple[Table, ...], fold: Fold) -> tuple[Batch, Batch]:
+    """Return normalised training and test windows; the last fold's are kept for the next model."""
+    key = (id(table), fold.train.tobytes() + b"|" + fold.test.tobytes())
+    if key not in _latest:
+        extra = [(one, every_tenth(one)) for one in also]
+        population = population_of([(table, fold.train), *extra])
+        rows = np.concatenate([fold.train, fold.test])
+        batch = normalised(table, population, list(dict.fromkeys(table.person[rows].tolist())))
+        parts = [batch[fold.train]]
+        parts += [normalised(one, population, one.people)[own] for one, own in extra]
+        _latest.clear()
+        _latest[key] = (concatenate(parts), batch[fold.test])
+    return _latest[key]
+
+
+def _digest(table: Table, also: Sequence[Table]) -> str:
+    """Return a digest of everything in the tables that a prediction depends on."""
+    digest = hashlib.sha256()
+    for one in (table, *also):
+        digest.update(repr((one.dataset, one.labels, one.stretches, one.hop)).encode())
+        for name in sorted(one.features):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(one.features[name]).tobytes())
+            digest.update(np.ascontiguousarray(one.mask[name]).tobytes())
+        for values in (one.time, one.elapsed, one.distribution, one.intensity, one.is_baseline):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update("\n".join(one.person.tolist()).encode())
+    return digest.hexdigest()
+
+
+def _code_digest(network: bool) -> str:
+    """Return a digest of the code that makes a system's predictions, and of normalisation."""
+    package = resources.files("model")
+    sources = [resources.files("realtime") / "baseline.py", package / "datasets" / "table.py"]
+    sources += [one for one in (package / "systems").iterdir() if one.name.endswith(".py")]
+    for item in package.iterdir():
+        stem = item.name.removesuffix(".py")
+        if item.name.endswith(".py") and (
+            stem in REFERENCE_CODE or (network and stem not in OFF_PATH)
+        ):
+            sources.append(item)
+    digest = hashlib.sha256()
+    for item in sorted(sources, key=str):
+        digest.update(f"\n{item.name}\n".encode() + item.read_bytes())
+    return digest.hexdigest()
+
+
+def _path(out: Path, plan: Plan, fold: Fold, model: str, data: str) -> Path:
+    own = [plan.protocol, model, fold.name, fold.seed, data]
+    if SYSTEMS[model].learns_from_sensors:
+        own += [list(plan.modalities), plan.device, plan.preset]
+    digest = hashlib.sha256(json.dumps(own).encode())
+    digest.update(fold.train.tobytes() + b"|" + fold.test.tobytes())
+    person = "".join(c if c.isalnum() else "-" for c in fold.name)
+    return out / "folds" / f"{model}-{person}-{fold.seed}-{digest.hexdigest()[:16]}.npz"
+
+
+def read_piece(path: Path) -> Piece | None:
+    """Read a finished piece; None where there is none, or a damaged one."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            values: dict[str, Any] = {key: stored[key] for key in stored.files}
+        meta = json.loads(str(values.pop("meta")))
+        return Piece(**meta, **values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        log.warning("finished fold %s is damaged (%s): it is done again", path, error)
+        return None
+
+
+def _write_piece(path: Path, piece: Piece) -> None:
+    """Write at once or not at all, so that an interrupted run leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    meta = {
+        "model": piece.model,
+        "fold": piece.fold,
+        "seed": piece.seed,
+        "n_train": piece.n_train,
+        "seconds": piece.seconds,
+    }
+    with draft.open("wb") as file:
+        np.savez(
+            file,
+            meta=json.dumps(meta),
+            rows=piece.rows,
+            prediction=piece.prediction,
+            train_mean=piece.train_mean,
+        )
+    draft.replace(path)
