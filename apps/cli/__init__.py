@@ -1,0 +1,1 @@
+"""The command ``affectstream``: one module a subcommand."""

@@ -1,0 +1,54 @@
+"""``affectstream demo``: a simulated person, real LSL streams, the shipped model, the dashboard."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from apps.cli.output import emit
+from realtime.errors import InputError
+
+
+def demo(
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No window: run, print a summary, end.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=12, help="End by itself after so long.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which simulated person.")] = 1,
+    people: Annotated[int, typer.Option(min=1, max=8, help="How many of them.")] = 1,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object (with --headless).")
+    ] = False,
+) -> None:
+    """Show the monitor at work on a simulated person.
+
+    Everything is real but the person: LSL streams from one process, the engine in another, the
+    model that ships. Streams stay on this machine unless you have an LSL configuration of your own.
+    """
+    from apps import processes
+    from realtime import lsl
+
+    if json and not headless:
+        raise InputError("--json prints the summary of a run without a window: add --headless")
+    environment = lsl.environment(lsl.configure(loopback=True))
+    simulator = processes.start(
+        ["simulate", "--seed", str(seed), "--people", str(people)], environment
+    )
+    try:
+        if headless:
+            from apps.cli.run import replace_wait, session_settings, tables
+            from apps.session import Session
+
+            settings = session_settings("wrist", None, "auto", None, [], [], None, seconds or 45.0)
+            summary = Session(replace_wait(settings, 60.0, "demo")).run()
+            summary["simulated"] = True
+            emit(summary, json, *tables(summary))
+        else:
+            from apps.cli.monitor import show
+
+            show(["--rig", "wrist", "--link", "demo"], "demo", environment, seconds)
+    finally:
+        processes.stop(simulator)

@@ -1,0 +1,143 @@
+"""``affectstream run``: watch people live, without a screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.cli.options import parse_baseline, parse_bindings
+from apps.cli.output import emit
+
+Rig = Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")]
+CheckpointFile = Annotated[
+    str | None, typer.Option(help="Checkpoint file; the one that ships with the rig if left out.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def run(
+    rig: Rig = "wrist",
+    checkpoint: CheckpointFile = None,
+    device: Device = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:STOP",
+            help="Stretch of rest, in seconds from the first sample. Left out: baseline markers, "
+            "the dashboard's button, or else a running estimate.",
+        ),
+    ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[PARTICIPANT.]MODALITY=STREAM",
+            help="Choose a stream, by source id or name, where several would do.",
+        ),
+    ] = None,
+    participant: Annotated[
+        list[str] | None,
+        typer.Option(help="Pseudonym; repeat it for several people."),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Record everything below this folder.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Stop after so long; Ctrl-C stops at any time.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=1, help="Seconds to look for streams.")] = 10.0,
+    link: Annotated[
+        str | None, typer.Option(help="Name under which dashboards find this engine.")
+    ] = "engine",
+    patient: Annotated[bool, typer.Option("--patient", hidden=True)] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Watch people live: find the rig's streams, predict every second, publish over LSL.
+
+    Dashboards attach with `affectstream monitor`. A session is on the network under the LSL type
+    "Affect".
+    """
+    from realtime import lsl
+
+    lsl.configure(loopback=False)
+    from apps.session import Session
+
+    settings = session_settings(
+        rig, checkpoint, device, baseline, bind or [], participant or [], record, seconds
+    )
+    session = Session(replace_wait(settings, None if patient else wait, link))
+    summary = session.run()
+    emit(summary, json, *tables(summary))
+
+
+def session_settings(
+    rig: str,
+    checkpoint: str | None,
+    device: str,
+    baseline: str | None,
+    bind: list[str],
+    participants: list[str],
+    record: Path | None,
+    seconds: float | None,
+) -> Any:
+    """Check a session's options and build its settings."""
+    from apps.session import SessionSettings
+    from model.checkpoint import check_rig, load_checkpoint
+    from model.zoo import shipped_checkpoint
+    from realtime.rig import load_rig
+
+    loaded = load_rig(rig)
+    opened = load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(loaded))
+    check_rig(opened, loaded)
+    return SessionSettings(
+        rig=loaded,
+        checkpoint=opened,
+        device=device,
+        baseline=parse_baseline(baseline),
+        choices=parse_bindings(bind),
+        participants=tuple(participants),
+        record=record,
+        seconds=seconds,
+    )
+
+
+def replace_wait(settings: Any, wait: float | None, link: str | None) -> Any:
+    """Return the settings with how long to wait for streams and the link's name."""
+    from dataclasses import replace
+
+    return replace(settings, wait=wait, link=link)
+
+
+def tables(summary: dict[str, Any]) -> list[Any]:
+    """Return what a person reads of a session's summary."""
+    from rich.table import Table
+    from rich.text import Text
+
+    streams = Table("participant", "modality", "stream", "samples", "rate / Hz", "gaps", "state")
+    for row in summary["streams"]:
+        streams.add_row(
+            row["participant"],
+            row["modality"],
+            row["name"],
+            str(row["samples"]),
+            f"{row['effective_rate']:.2f}",
+            str(row["gaps"]),
+            row["state"],
+        )
+    parts: list[Any] = [streams]
+    last = summary["last"]
+    if last is not None:
+        shares = Table("emotion", "share")
+        for emotion, share in zip(summary["emotions"], last["distribution"], strict=True):
+            shares.add_row(emotion, f"{share:.3f}")
+        parts.append(shares)
+    latency = summary["latency_ms"]
+    if latency["p50"] is not None:
+        parts.append(
+            Text(
+                f"{summary['windows']} windows, latency {latency['p50']:.1f} ms (median), "
+                f"{latency['p99']:.1f} ms (99th percentile), {summary['dropped']} dropped"
+            )
+        )
+    return parts

@@ -1,0 +1,162 @@
+"""``affectstream score``: recordings through the engine, as fast as they go."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from apps.cli.options import parse_baseline, parse_bindings
+from apps.cli.output import emit, error_console
+from realtime.errors import InputError
+
+_log = logging.getLogger(__name__)
+
+
+def score(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="XDF files or Empatica E4 folders.")
+    ],
+    rig: Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")] = "wrist",
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint file; the one that ships with the rig if left out."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:STOP",
+            help="Stretch of rest, in seconds from the recording's start. Left out: baseline "
+            "markers in the recording, or else a running estimate.",
+        ),
+    ] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODALITY=STREAM", help="Choose a stream where several would do."),
+    ] = None,
+    participant: Annotated[str, typer.Option(help="Pseudonym in the tables.")] = "P1",
+    features: Annotated[
+        bool, typer.Option("--features", help="Write features.parquet too.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("scores"),
+    chunk: Annotated[
+        float, typer.Option(min=0.001, help="Seconds pushed at a time; changes no result.")
+    ] = 60.0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score recordings: a distribution over emotions for every second.
+
+    One recording goes to OUT itself, several to a folder each. Finished recordings are kept: the
+    same command goes on where it was interrupted.
+    """
+    from apps.scoring import ScoreSettings, score_file
+    from model.checkpoint import check_rig, load_checkpoint
+    from model.predictor import Predictor
+    from model.zoo import shipped_checkpoint
+    from realtime.rig import load_rig
+
+    loaded = load_rig(rig)
+    settings = ScoreSettings(
+        rig=rig,
+        checkpoint=str(checkpoint or shipped_checkpoint(loaded)),
+        device=device,
+        baseline=parse_baseline(baseline),
+        choices=parse_bindings(bind or []),
+        participant=participant,
+        features=features,
+        chunk_seconds=chunk,
+    )
+    # What is wrong with the settings shows before any work.
+    opened = load_checkpoint(Path(settings.checkpoint))
+    check_rig(opened, loaded)
+    Predictor(opened, device)
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"no recording {path!r}: give an XDF file or an E4 folder")
+    folders = _folders(paths, out)
+    if workers == 1 and dask is None:
+        results = []
+        for path, folder in zip(paths, folders, strict=True):
+            results.append(score_file(path, settings, folder))
+            _log.info("%s: %s", path, _line(results[-1]))
+    else:
+        results = _scattered(paths, settings, folders, workers, dask)
+    emit({"recordings": results}, json, *_tables(results))
+
+
+def _folders(paths: list[str], out: Path) -> list[str]:
+    """Return where each recording's tables go."""
+    if len(paths) == 1:
+        return [str(out)]
+    names: list[str] = []
+    for path in paths:
+        stem = name = Path(path).resolve().stem
+        number = 2
+        while name in names:
+            name = f"{stem}-{number}"
+            number += 1
+        names.append(name)
+    return [str(out / name) for name in names]
+
+
+def _scattered(
+    paths: list[str], settings: Any, folders: list[str], workers: int, address: str | None
+) -> list[dict[str, Any]]:
+    """Score in several processes; what is done stays done if one recording fails."""
+    from rich.progress import Progress
+
+    from apps.scoring import score_file
+    from model.fanout import cluster
+
+    results: dict[int, dict[str, Any]] = {}
+    problems: list[str] = []
+    with cluster(workers, address) as client, Progress(console=error_console()) as progress:
+        task = progress.add_task("recordings", total=len(paths))
+        futures = {
+            client.submit(score_file, path, settings, folder): i
+            for i, (path, folder) in enumerate(zip(paths, folders, strict=True))
+        }
+        for future in as_completed(futures):
+            try:
+                results[futures[future]] = future.result()
+            except InputError as error:
+                problems.append(str(error))
+            progress.advance(task)
+    if problems:
+        raise InputError(
+            f"{len(problems)} of {len(paths)} recordings failed, the others are done: "
+            + "; ".join(problems)
+        )
+    return [results[i] for i in range(len(paths))]
+
+
+def _line(result: dict[str, Any]) -> str:
+    return (
+        f"{result['windows']} windows, {result['times_real_time']:g} times real time, "
+        f"baseline {result['baseline']}"
+    )
+
+
+def _tables(results: list[dict[str, Any]]) -> list[Any]:
+    from rich.table import Table
+
+    table = Table("recording", "windows", "baseline", "used", "times real time", "folder")
+    for r in results:
+        used = ", ".join(f"{m} {share:.0%}" for m, share in r["used"].items())
+        table.add_row(
+            r["path"],
+            str(r["windows"]),
+            r["baseline"],
+            used,
+            f"{r['times_real_time']:g}",
+            r["folder"],
+        )
+    return [table]

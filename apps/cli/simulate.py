@@ -1,0 +1,71 @@
+"""``affectstream simulate``: a simulated person's LSL streams."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated
+
+import typer
+
+from apps.cli.output import emit, error_console
+from realtime import lsl
+from realtime.errors import InputError
+
+
+def simulate(
+    layout: Annotated[
+        str, typer.Option(help="Device worn: e4 (a stream a sensor) or emotibit (a channel).")
+    ] = "e4",
+    people: Annotated[int, typer.Option(help="How many people, P1, P2, ...")] = 1,
+    seed: Annotated[int, typer.Option(help="Who P1 is; the others follow.")] = 1,
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so long; else on Ctrl-C.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave a sensor out: ppg, eda, temperature or acc. May be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Publish simulated people's LSL streams, marked as simulated.
+
+    After 35 s of rest, stress, rest and amusement follow each other for ever; markers say which.
+    """
+    if not 1 <= people <= 100:
+        raise InputError(f"--people {people}: give a number from 1 to 100")
+    if seed < 0:
+        raise InputError(f"--seed {seed}: give 0 or a positive number")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise InputError(f"--seconds {seconds:g}: give a number above 0")
+    configuration = lsl.configure(loopback=False)
+    from realtime.simulator.publish import people as open_people
+    from realtime.simulator.publish import run
+
+    publishers = open_people(people, seed, layout, drop or ())
+    names = ", ".join(publisher.participant for publisher in publishers)
+    error_console().print(f"Publishing simulated {names}, {configuration}; Ctrl-C stops.")
+    begin = publishers[0].origin
+    # Ctrl-C is the ordinary end of a command that runs for ever.
+    with contextlib.suppress(KeyboardInterrupt):
+        run(publishers, seconds)
+    streams = [
+        {
+            "participant": publisher.participant,
+            "seed": publisher.person.seed,
+            "name": info.name,
+            "type": info.type,
+            "source_id": info.source_id,
+            "rate": info.rate,
+            "samples": publisher.counts[info.key],
+        }
+        for publisher in publishers
+        for info in publisher.infos
+    ]
+    result = {
+        "simulated": True,
+        "layout": layout.lower(),
+        "started": begin,
+        "markers": sum(publisher.markers for publisher in publishers),
+        "streams": streams,
+    }
+    emit(result, as_json)

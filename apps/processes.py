@@ -1,0 +1,58 @@
+"""Child processes: the engine behind a dashboard, the simulated person behind a demo."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+# Set for a child whose standard input is a pipe that its parent holds open.
+TIED = "AFFECTSTREAM_TIED"
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start ``affectstream`` with some arguments in a process that ends with this one.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+    environment : mapping of str to str
+        Added to this process's own, such as `realtime.lsl.environment`.
+    """
+    # -P: a model.py or apps/ in the working folder must not be taken for ours.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "apps", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **environment, TIED: "1"},
+    )
+
+
+def stop(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
+    """End a child: closing its standard input asks it to finish; if it does not, it is killed."""
+    if child.stdin is not None:
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+    try:
+        child.wait(patience)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def end_with_parent() -> None:
+    """Let a process that `start` made end, as on Ctrl-C, when its parent closes its end or dies."""
+    if not os.environ.pop(TIED, ""):
+        return
+
+    def watch() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while os.read(0, 1024):
+                pass
+        _thread.interrupt_main()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

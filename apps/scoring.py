@@ -1,0 +1,224 @@
+"""Recordings scored into folders; each finished recording is kept, so that a run can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.predictions import PredictionTable, write_table
+from model.checkpoint import Checkpoint, check_rig, load_checkpoint
+from model.predictor import Predictor
+from realtime.errors import InputError
+from realtime.files import open_recording
+from realtime.markers import parse_marker
+from realtime.offline import ROUND_SECONDS, bind_recording, engine_for
+from realtime.recording import Recording
+from realtime.rig import Rig, load_rig
+
+SUMMARY = "score.json"
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """How recordings are scored; everything that a worker process needs.
+
+    Attributes
+    ----------
+    rig, checkpoint : str
+        Name or path of each.
+    device : str
+    baseline : tuple of float or None
+        Seconds from the recording's start; None: a pair of baseline markers, or else a running
+        estimate.
+    choices : mapping of str to str
+        Chosen streams, as ``--bind`` gives them.
+    participant : str
+    features : bool
+        Write features.parquet too.
+    chunk_seconds : float
+        How much is pushed at a time; changes nothing in the result.
+    """
+
+    rig: str
+    checkpoint: str
+    device: str = "auto"
+    baseline: tuple[float, float] | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+    participant: str = "P1"
+    features: bool = False
+    chunk_seconds: float = ROUND_SECONDS
+
+
+def baseline_of(recording: Recording) -> tuple[float, float] | None:
+    """Return the first pair of baseline markers, in seconds from the recording's start."""
+    start = None
+    for marker in sorted(recording.markers, key=lambda marker: marker.time):
+        event = parse_marker(marker.text)
+        if event is None:
+            continue
+        if event.event == "baseline_start":
+            start = marker.time
+        elif event.event == "baseline_stop" and start is not None:
+            return start - recording.start, marker.time - recording.start
+    return None
+
+
+def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any]:
+    """Score one recording into a folder and return its summary.
+
+    A folder that holds the same recording scored in the same way is left as it is.
+
+    Raises
+    ------
+    InputError
+        If the recording, rig or checkpoint is not usable, or the folder holds something else.
+    """
+    rig = load_rig(settings.rig)
+    checkpoint = load_checkpoint(Path(settings.checkpoint))
+    check_rig(checkpoint, rig)
+    key = _key(path, settings, checkpoint)
+    target = Path(folder)
+    done = _finished(target, key, path)
+    if done is not None:
+        return done
+    recording = open_recording(path)
+    predictor = Predictor(checkpoint, settings.device)
+    begin = time.perf_counter()
+    table, notes = _score(recording, rig, checkpoint, predictor, settings)
+    seconds = time.perf_counter() - begin
+    if not len(table):
+        raise InputError(
+            f"{path!r} gives no window: it has less than {rig.warm_up:g} s of data for the rig "
+            f"{rig.name!r}"
+        )
+    return _write(target, key, path, recording, table, settings, notes, seconds)
+
+
+def _score(
+    recording: Recording,
+    rig: Rig,
+    checkpoint: Checkpoint,
+    predictor: Predictor,
+    settings: ScoreSettings,
+) -> tuple[PredictionTable, list[str]]:
+    stretch = settings.baseline or baseline_of(recording)
+    bound = bind_recording(recording, rig, settings.participant, dict(settings.choices))
+    notes = [f"{b.modality}: {note}" for b in bound.bindings for note in b.notes]
+    missing = [m.name for m in rig.modalities if m.name not in {b.modality for b in bound.bindings}]
+    if missing:
+        notes.append(f"missing: {', '.join(missing)}")
+    engine = engine_for(
+        recording,
+        rig,
+        settings.participant,
+        predictor,
+        checkpoint.population,
+        stretch,
+        dict(settings.choices),
+    )
+    table = PredictionTable(rig, predictor.emotions)
+    for until, chunks in recording.rounds(settings.chunk_seconds):
+        for chunk in chunks:
+            engine.push(chunk)
+        for result in engine.predict(engine.windows_until(until)):
+            table.add(result)
+    return table, notes
+
+
+def _write(
+    target: Path,
+    key: str,
+    path: str,
+    recording: Recording,
+    table: PredictionTable,
+    settings: ScoreSettings,
+    notes: list[str],
+    seconds: float,
+) -> dict[str, Any]:
+    predictions = table.predictions()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        write_table(predictions, target / "predictions.parquet")
+        files = ["predictions.parquet"]
+        if settings.features:
+            write_table(table.features(), target / "features.parquet")
+            files.append("features.parquet")
+        emotions = predictions.columns[2 : 2 + len(table.emotions)]
+        length = float(predictions["time"].iloc[-1] - recording.start)
+        summary = {
+            "path": path,
+            "key": key,
+            "participant": settings.participant,
+            "windows": len(predictions),
+            "length": length,
+            "emotions": list(emotions),
+            "mean_distribution": predictions[emotions].mean().tolist(),
+            "baseline": str(predictions["baseline"].iloc[-1]),
+            "used": {
+                column.removeprefix("mask."): float(np.mean(predictions[column]))
+                for column in predictions.columns
+                if column.startswith("mask.")
+            },
+            "notes": notes,
+            "faults": list(recording.faults) + [f for s in recording.streams for f in s.faults],
+            "folder": str(target),
+            "files": files,
+            "seconds": round(seconds, 3),
+            "times_real_time": round(length / seconds, 1),
+        }
+        part = target / f"{SUMMARY}.part"
+        part.write_text(json.dumps(summary, indent=1), "utf-8")
+        os.replace(part, target / SUMMARY)
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {str(target)!r} ({error.strerror}): give another --out"
+        ) from error
+    return summary
+
+
+def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint) -> str:
+    """Return what a result depends on, hashed: the recording's files and all settings."""
+    root = Path(path)
+    files = sorted(root.rglob("*")) if root.is_dir() else [root]
+    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    rig = load_rig(settings.rig)
+    facts = [
+        stamps,
+        repr(rig),
+        checkpoint.hash,
+        settings.baseline,
+        sorted(settings.choices.items()),
+        settings.participant,
+        settings.features,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _finished(target: Path, key: str, path: str) -> dict[str, Any] | None:
+    """Return the summary of an earlier run with the same key; refuse to overwrite another's."""
+    summary = target / SUMMARY
+    if not summary.exists():
+        if (target / "predictions.parquet").exists():
+            raise InputError(
+                f"{str(target)!r} holds a predictions.parquet that was not made by `score`: "
+                "give another --out"
+            )
+        return None
+    try:
+        earlier = json.loads(summary.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {str(summary)!r} ({error}): give another --out") from error
+    if not isinstance(earlier, dict) or earlier.get("key") != key:
+        raise InputError(
+            f"{str(target)!r} holds the scores of {earlier.get('path')!r} with other settings; "
+            f"to score {path!r}, give another --out"
+        )
+    return earlier

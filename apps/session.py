@@ -1,0 +1,419 @@
+"""A live session: streams in, distributions out, until told to stop.
+
+This is the engine process. It owns inlets, windows, prediction, recording and outlets; dashboards
+attach over `apps.link` and may come, stall and go.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.broadcast import Broadcast
+from apps.latency import Latency
+from apps.link import LinkServer
+from apps.reference import Reference
+from apps.session_recording import SessionRecording
+from model.checkpoint import Checkpoint, software_versions
+from model.predictor import Predictor
+from realtime.binding import AmbiguousBinding
+from realtime.discovery import Discovery
+from realtime.engine import Engine, Result
+from realtime.errors import InputError
+from realtime.live import LiveStreams
+from realtime.markers import Event, MarkerInlets, MarkerOutlet, parse_marker
+from realtime.outlet import PredictionOutlet
+from realtime.recording import Marker
+from realtime.rig import Rig
+
+_log = logging.getLogger(__name__)
+
+POLL_EVERY = 0.01  # s
+FOLLOW_EVERY = 0.5  # s between two looks at what is on the network
+PATIENCE = 600.0  # s of samples kept while they wait for a window
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What a session is to do.
+
+    Attributes
+    ----------
+    rig : Rig
+    checkpoint : Checkpoint
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    baseline : tuple of float or None
+        Stretch of rest in seconds from the first sample.
+    choices : mapping of str to str
+        Chosen streams, as ``--bind`` gives them.
+    participants : tuple of str
+        Empty: whom the streams name, or "P1".
+    record : Path or None
+        Folder to record into from the start.
+    seconds : float or None
+        Stop after so many seconds of running.
+    wait : float or None
+        Give up if no stream was found within so many seconds; None waits for ever.
+    link : str or None
+        Name under which dashboards find the engine; None: no dashboards.
+    """
+
+    rig: Rig
+    checkpoint: Checkpoint
+    device: str = "auto"
+    baseline: tuple[float, float] | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+    participants: tuple[str, ...] = ()
+    record: Path | None = None
+    seconds: float | None = None
+    wait: float | None = 10.0
+    link: str | None = None
+
+
+class Session:
+    """Runs one session in this process.
+
+    Parameters
+    ----------
+    settings : SessionSettings
+
+    Raises
+    ------
+    InputError
+        If the checkpoint does not fit the rig, or the device is not there.
+    """
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self.settings = settings
+        rig, checkpoint = settings.rig, settings.checkpoint
+        self.predictor = Predictor(checkpoint, settings.device)
+        self.engine = Engine(rig, self.predictor, checkpoint.population, limit=PATIENCE)
+        self.latency = Latency()
+        self.windows = 0
+        self.stopping = False
+        self._latest: dict[str, Result] = {}
+        self._negative = np.array(self.predictor.negative)
+        self._references: dict[str, Reference] = {}
+        self._outlets: dict[str, PredictionOutlet] = {}
+        self._problems: set[str] = set()
+        self._discovery = Discovery()
+        self._markers_out = MarkerOutlet()
+        own = (self._markers_out.info.source_id,)
+        self.live = LiveStreams(rig, self._discovery, settings.choices, settings.participants, own)
+        self._markers_in = MarkerInlets(self._discovery, own)
+        self._recording = SessionRecording(
+            rig,
+            self.predictor.emotions,
+            {
+                "checkpoint": {"rig": checkpoint.rig, "hash": checkpoint.hash},
+                "trained_on": checkpoint.trained_on,
+                "instrument": checkpoint.labels.instrument,
+                "versions": software_versions(),
+            },
+            settings.record,
+        )
+        self._server = LinkServer(settings.link) if settings.link else None
+        self._broadcast = Broadcast(self._server) if self._server else None
+        self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
+            "baseline": self._on_baseline,
+            "marker": self._on_marker,
+            "record": self._on_record,
+            "bind": self._on_bind,
+            "quit": self._on_quit,
+        }
+
+    def run(self) -> dict[str, Any]:
+        """Run until the time is over, a dashboard says quit, or Ctrl-C; return a summary."""
+        try:
+            self._find_streams()
+            self._greet()
+            if self.settings.record is not None:
+                self._record()
+            end = math.inf
+            if self.settings.seconds is not None:
+                end = time.perf_counter() + self.settings.seconds
+            follow = 0.0
+            while not self.stopping and (now := time.perf_counter()) < end:
+                if now >= follow:
+                    self._follow()
+                    follow = now + FOLLOW_EVERY
+                self.step()
+                time.sleep(max(0.0, POLL_EVERY - (time.perf_counter() - now)))
+        except KeyboardInterrupt:
+            _log.info("stopped by the operator")
+        finally:
+            summary = self.summary()
+            self.close()
+        return summary
+
+    def step(self) -> None:
+        """Take in what has arrived, and send out what is complete."""
+        for arrival in self.live.poll():
+            arrived = time.perf_counter()
+            self._recording.samples(arrival)
+            cells = self.engine.push(arrival.chunk, arrived)
+            if self._broadcast:
+                self._broadcast.collect(cells)
+        for stamp, marker in self._markers_in.poll():
+            self._take_marker(stamp, marker)
+        self._state_baseline()
+        for result in self.engine.predict(self.engine.windows_now(time.perf_counter())):
+            self._publish(result)
+        if self._server and self._broadcast:
+            now = time.perf_counter()
+            for command in self._server.receive():
+                self._obey(command)
+            self._broadcast.signals(now)
+            self._broadcast.streams(
+                now, self.live, self.engine, self._latest, self.latency.summary()
+            )
+
+    def close(self) -> None:
+        """Finish the recording and let go of everything."""
+        self._recording.stop()
+        if self._server:
+            self._server.close()
+        self.live.close()
+        self._markers_in.close(0.5)
+        self._discovery.close()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the session did."""
+        last = max(self._latest.values(), key=lambda result: result.window.time, default=None)
+        streams = []
+        dropped = self._recording.dropped + (self._server.dropped if self._server else 0)
+        for binding in self.live.bindings.values():
+            signal = self.engine.participants[binding.participant].signals[binding.modality]
+            dropped += signal.ring.dropped
+            for key, figures in self.live.statistics(binding).items():
+                counts = signal.counts[key]
+                dropped += figures.dropped + counts.backward + counts.jumped
+                streams.append(
+                    {
+                        "name": self.live.inlets[key].info.name,
+                        "participant": binding.participant,
+                        "modality": binding.modality,
+                        "samples": figures.samples,
+                        "effective_rate": figures.overall_rate,
+                        "nominal_rate": self.live.inlets[key].info.rate,
+                        "gaps": counts.gaps,
+                        "clock_resets": figures.clock_resets + counts.restarts,
+                        "state": figures.state,
+                        "notes": list(binding.notes),
+                        "simulated": self.live.inlets[key].info.simulated,
+                    }
+                )
+        return {
+            "rig": self.settings.rig.name,
+            "checkpoint": self.settings.checkpoint.hash,
+            "participants": sorted(self.engine.participants),
+            "windows": self.windows,
+            "emotions": list(self.predictor.emotions),
+            "last": None
+            if last is None
+            else {
+                "participant": last.window.participant,
+                "time": last.window.time,
+                "distribution": last.distribution.tolist(),
+                "smoothed": last.smoothed.tolist(),
+                "radius": last.radius,
+                "intensity": last.intensity,
+                "mask": dict(last.window.mask),
+                "baseline": last.window.baseline,
+                "warm_up": last.window.warm_up,
+            },
+            "latency_ms": self.latency.summary(),
+            "streams": streams,
+            "dropped": dropped,
+            "recording": self._recording.last,
+        }
+
+    # Streams.
+
+    def _find_streams(self) -> None:
+        """Wait until at least one modality is bound."""
+        begin = time.perf_counter()
+        self._discovery.wait(1.5)
+        while not self.live.bindings and not self.stopping:
+            self._follow()
+            if self.live.bindings:
+                # Give the rest of the same device a moment to be seen.
+                self._discovery.wait(0.5)
+                self._follow()
+                break
+            waited = time.perf_counter() - begin
+            if self.settings.wait is not None and waited > self.settings.wait:
+                if self.live.problems:
+                    raise self.live.problems[0]
+                seen = ", ".join(f"{i.name!r} ({i.type})" for i in self.live.candidates()[:20])
+                raise InputError(
+                    f"found no stream for the rig {self.settings.rig.name!r} within "
+                    f"{self.settings.wait:g} s; seen: {seen or 'none at all'}: start the device's "
+                    "LSL program, or look for causes with `affectstream doctor`"
+                )
+            self.step()
+            time.sleep(0.1)
+        if self.settings.wait is not None and self.live.problems:
+            # Nobody at a dashboard may be there to choose.
+            raise self.live.problems[0]
+
+    def _follow(self) -> None:
+        fresh = self.live.follow()
+        self.engine.bind(fresh)
+        self._recording.streams(self.live)
+        for problem in self.live.problems:
+            if str(problem) not in self._problems:
+                self._problems.add(str(problem))
+                _log.warning("%s", problem)
+                if self._broadcast and isinstance(problem, AmbiguousBinding):
+                    self._broadcast.choice(problem)
+        if fresh and self._broadcast:
+            self._greet()
+
+    def _greet(self) -> None:
+        if not self._broadcast:
+            return
+        checkpoint = self.settings.checkpoint
+        self._broadcast.hello(
+            software_versions().get("affectstream", ""),
+            self.settings.rig,
+            self.predictor.emotions,
+            self._negative,
+            self.predictor.training_mean,
+            {
+                "name": checkpoint.rig,
+                "hash": checkpoint.hash,
+                "trained_on": checkpoint.trained_on,
+            },
+            sorted(self.engine.participants) or ["P1"],
+        )
+
+    # Windows.
+
+    def _publish(self, result: Result) -> None:
+        window = result.window
+        outlet = self._outlets.get(window.participant)
+        if outlet is None:
+            outlet = self._outlets[window.participant] = self._open_outlet(window.participant)
+        present = [window.valid[m] if window.mask[m] else 0.0 for m in window.mask]
+        valid = float(np.mean(present))
+        outlet.push(window.time, result.distribution, result.radius, result.intensity, valid)
+        self.latency.add(time.perf_counter() - window.arrived)
+        self.windows += 1
+        self._latest[window.participant] = result
+        sample = np.append(result.distribution, (result.radius, result.intensity, valid))
+        self._recording.result(result, outlet.info, sample)
+        if self._broadcast:
+            person = self.engine.participants[window.participant]
+            reference = self._references.setdefault(window.participant, Reference(self._negative))
+            self._broadcast.window(result, reference.update(result, person.normaliser.stretch))
+
+    def _open_outlet(self, participant: str) -> PredictionOutlet:
+        infos = [
+            self.live.inlets[source.stream].info
+            for (owner, _), binding in self.live.bindings.items()
+            if owner == participant
+            for source in binding.sources
+        ]
+        checkpoint = self.settings.checkpoint
+        return PredictionOutlet(
+            self.predictor.emotions,
+            self.settings.rig,
+            participant,
+            checkpoint.hash,
+            checkpoint.labels.instrument,
+            any(info.simulated for info in infos),
+            next((info.replay for info in infos if info.replay is not None), None),
+        )
+
+    # Baseline, markers, commands.
+
+    def _state_baseline(self) -> None:
+        """Apply ``--baseline`` as soon as a person's first sample is there."""
+        if self.settings.baseline is None:
+            return
+        for person in self.engine.participants.values():
+            if person.normaliser.stretch is None and person.start is not None:
+                start, stop = self.settings.baseline
+                person.normaliser.state_baseline(person.start + start, person.start + stop)
+
+    def _take_marker(self, stamp: float, marker: Marker) -> None:
+        self._recording.marker(stamp, marker)
+        if self._broadcast:
+            self._broadcast.marker(marker)
+        event = parse_marker(marker.text)
+        if event is not None and event.event in ("baseline_start", "baseline_stop"):
+            names = [event.participant] if event.participant else list(self.engine.participants)
+            for name in names:
+                self._mark_baseline(name, event.event == "baseline_start", marker.time)
+
+    def _mark_baseline(self, participant: str, start: bool, moment: float) -> None:
+        person = self.engine.participants.get(participant)
+        if person is None:
+            return
+        stretch = person.normaliser.stretch
+        if start:
+            person.normaliser.state_baseline(moment)
+            self._tell_baseline(participant, "marking", moment, None)
+        elif stretch is not None and math.isinf(stretch[1]):
+            person.normaliser.state_baseline(stretch[0], moment)
+            self._tell_baseline(participant, "stated", stretch[0], moment)
+
+    def _tell_baseline(
+        self, participant: str, state: str, start: float | None, stop: float | None
+    ) -> None:
+        _log.info("%s: baseline %s", participant, state)
+        if self._broadcast:
+            self._broadcast.baseline(participant, state, start, stop)
+
+    def _record(self) -> None:
+        self._recording.start(self.live, sorted(self.engine.participants))
+        self._tell_recording()
+
+    def _tell_recording(self) -> None:
+        if self._broadcast:
+            recording = self._recording
+            self._broadcast.recording(recording.path, recording.since, recording.fault)
+
+    def _operator(self, event: Event) -> None:
+        """Publish one of the operator's events as a marker, and act on it."""
+        marker = self._markers_out.push(event)
+        self._take_marker(marker.time, marker)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        handler = self._commands.get(str(command.get("t")))
+        if handler is None:
+            _log.warning("a dashboard sent %r, which means nothing", command.get("t"))
+            return
+        handler(command)
+
+    def _on_baseline(self, command: dict[str, Any]) -> None:
+        name = "baseline_start" if command.get("action") == "start" else "baseline_stop"
+        self._operator(Event(name, participant=str(command.get("participant", ""))))
+
+    def _on_marker(self, command: dict[str, Any]) -> None:
+        self._operator(Event("note", text=str(command.get("text", ""))))
+
+    def _on_record(self, command: dict[str, Any]) -> None:
+        if command.get("action") == "start":
+            self._record()
+        else:
+            self._recording.stop()
+        self._tell_recording()
+
+    def _on_bind(self, command: dict[str, Any]) -> None:
+        role = f"{command.get('participant')}.{command.get('modality')}"
+        self.live.choices[role] = str(command.get("key"))
+        self._problems.clear()
+        self._follow()
+
+    def _on_quit(self, command: dict[str, Any]) -> None:
+        self.stopping = True

@@ -1,0 +1,1 @@
+"""Fitting the monitor to one person."""
