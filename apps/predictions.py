@@ -23,14 +23,14 @@ class PredictionTable:
     ----------
     rig : Rig
     emotions : sequence of str
-    offset : float
-        Subtracted from window times: what a replay added to the recording's clock.
+    offset : float or None
+        What a replay added to the clock of the recording that it plays; None if it is no replay.
     """
 
-    def __init__(self, rig: Rig, emotions: tuple[str, ...], offset: float = 0.0) -> None:
+    def __init__(self, rig: Rig, emotions: tuple[str, ...], offset: float | None = None) -> None:
         self._rig = rig
         self._emotions = emotions
-        self._offset = offset
+        self.offset = offset
         self._results: list[Result] = []
 
     @property
@@ -71,7 +71,11 @@ class PredictionTable:
         return pd.DataFrame(columns)
 
     def features(self) -> pd.DataFrame:
-        """Return one row a window: `time`, `participant`, and ``<modality>.<feature>`` columns."""
+        """Return one row a window: `time`, `participant`, and ``<modality>.<feature>`` columns.
+
+        A session that watched a replay has a column `replay_time` too, in both tables: the window's
+        end on the clock of the recording that was played.
+        """
         columns = self._keys()
         for modality in self._rig.modalities:
             names = [feature.name for feature in feature_set(modality.features).features]
@@ -82,10 +86,14 @@ class PredictionTable:
         return pd.DataFrame(columns)
 
     def _keys(self) -> dict[str, np.ndarray]:
-        return {
-            "time": np.array([r.window.time - self._offset for r in self._results], float),
+        time = np.array([r.window.time for r in self._results], float)
+        keys = {
+            "time": time,
             "participant": np.array([r.window.participant for r in self._results], object),
         }
+        if self.offset is not None:
+            keys["replay_time"] = time - self.offset
+        return keys
 
 
 def write_table(table: pd.DataFrame, path: Path, facts: Mapping[str, str] | None = None) -> None:

@@ -124,6 +124,8 @@ class SessionRecording:
         """Record a prediction, in the table and as a stream of the XDF file."""
         if self._recorder is None:
             return
+        if outlet.replay is not None:
+            self._table.offset = outlet.replay.offset
         self._table.add(result)
         if outlet.key not in self._known:
             self._known.add(outlet.key)
@@ -148,7 +150,9 @@ class SessionRecording:
         if self._recorder is None or not len(self._table):
             return
         try:
-            write_table(self._table.predictions(), self._recorder.folder / "predictions.parquet")
+            folder = self._recorder.folder
+            write_table(self._table.predictions(), folder / "predictions.parquet")
+            write_table(self._table.features(), folder / "features.parquet")
         except OSError as error:
-            self._fault = f"predictions.parquet could not be written ({error.strerror or error})"
+            self._fault = f"the tables could not be written ({error.strerror or error})"
             _log.error("%s", self._fault)

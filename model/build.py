@@ -85,7 +85,8 @@ def build_checkpoint(
 
     own = every_tenth(table)
     extra = [(one, every_tenth(one)) for one in also]
-    population = population_of([(table, own), *extra])
+    everyone = [(one, one.rows(one.people)) for one in (table, *also)]
+    population = population_of(everyone)
     parts = [normalised(one, population, one.people)[chosen] for one, chosen in extra]
     labels = [one.targets(chosen, table.labels) for one, chosen in extra]
     model = train(

@@ -221,7 +221,7 @@ def _runner(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=logging.ERROR,
         ) as local,
@@ -286,22 +286,40 @@ def every_tenth(table: Table) -> Rows:
     return np.concatenate([table.rows([person])[::EVERY] for person in table.people])
 
 
-_latest: dict[tuple[int, bytes], tuple[Batch, Batch]] = {}
+@dataclass(frozen=True)
+class _Prepared:
+    """Normalised windows of a fold, and what they were made from."""
+
+    table: Table
+    also: tuple[Table, ...]
+    fold: Fold
+    train: Batch
+    test: Batch
+
+    def fits(self, table: Table, also: tuple[Table, ...], fold: Fold) -> bool:
+        return (
+            self.table is table
+            and len(self.also) == len(also)
+            and all(one is other for one, other in zip(self.also, also, strict=True))
+            and np.array_equal(self.fold.train, fold.train)
+            and np.array_equal(self.fold.test, fold.test)
+        )
+
+
+_latest: list[_Prepared] = []
 
 
 def _fold_batches(table: Table, also: tuple[Table, ...], fold: Fold) -> tuple[Batch, Batch]:
     """Return normalised training and test windows; the last fold's are kept for the next model."""
-    key = (id(table), fold.train.tobytes() + b"|" + fold.test.tobytes())
-    if key not in _latest:
-        extra = [(one, every_tenth(one)) for one in also]
-        population = population_of([(table, fold.train), *extra])
+    if not (_latest and _latest[0].fits(table, also, fold)):
+        everyone = [(table, fold.population), *((one, one.rows(one.people)) for one in also)]
+        population = population_of(everyone)
         rows = np.concatenate([fold.train, fold.test])
         batch = normalised(table, population, list(dict.fromkeys(table.person[rows].tolist())))
         parts = [batch[fold.train]]
-        parts += [normalised(one, population, one.people)[own] for one, own in extra]
-        _latest.clear()
-        _latest[key] = (concatenate(parts), batch[fold.test])
-    return _latest[key]
+        parts += [normalised(one, population, one.people)[every_tenth(one)] for one in also]
+        _latest[:] = [_Prepared(table, also, fold, concatenate(parts), batch[fold.test])]
+    return _latest[0].train, _latest[0].test
 
 
 def _digest(table: Table, also: Sequence[Table]) -> str:

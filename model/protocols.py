@@ -28,12 +28,16 @@ class Fold:
     seed : int
     train, test : ndarray of int
         Rows of the table.
+    population : ndarray of int
+        Rows that population statistics are fitted to: every rated window, not every tenth, of the
+        training people.
     """
 
     name: str
     seed: int
     train: Rows
     test: Rows
+    population: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def leave_one_subject_out(table: Table, seed: int) -> tuple[Fold, ...]:
                 [table.rows([person])[::EVERY] for person in people if person != tested]
             ),
             test=table.rows([tested]),
+            population=table.rows([person for person in people if person != tested]),
         )
         for tested in people
     )
@@ -101,6 +106,7 @@ def people_in_groups(table: Table, groups: int, seed: int) -> tuple[Fold, ...]:
                 seed=seed,
                 train=np.concatenate([table.rows([person])[::EVERY] for person in others]),
                 test=table.rows(tested),
+                population=table.rows(others),
             )
         )
     return tuple(folds)
@@ -115,7 +121,8 @@ def random_windows(table: Table, seed: int) -> tuple[Fold, ...]:
             continue
         order = np.random.default_rng([seed, number]).permutation(rows)
         cut = round(TRAIN_SHARE * len(rows))
-        folds.append(Fold(person, seed, np.sort(order[:cut]), np.sort(order[cut:])))
+        train, test = np.sort(order[:cut]), np.sort(order[cut:])
+        folds.append(Fold(person, seed, train, test, population=train))
     if not folds:
         raise InputError(
             f"protocol 'paper-sd' needs people with at least 10 rated windows, {table.dataset!r} "

@@ -96,6 +96,8 @@ def read_e4(folder: str | Path) -> Recording:
             labels=sensor.labels,
             units=(sensor.unit,) * len(sensor.labels),
             source_id=clean(f"{folder.resolve().name}:{sensor.file}"),
+            # The files hold decimal text: float32 on the way through a replay would change it.
+            format="double64",
             description=description_xml(
                 sensor.labels,
                 (sensor.unit,) * len(sensor.labels),

@@ -16,6 +16,7 @@ from realtime.binding import (
     assign_participants,
     survey,
 )
+from realtime.choices import choices_of
 from realtime.chunk import Chunk
 from realtime.discovery import Discovery
 from realtime.errors import InputError
@@ -104,6 +105,7 @@ class LiveStreams:
             for binding in self.bindings.values()
             for source in binding.sources
         }
+        first = next(iter(groups), None)
         for participant, group in groups.items():
             streams = [i for i in group if owners.get(i.key, participant) == participant]
             wanted = {
@@ -115,7 +117,8 @@ class LiveStreams:
             if not wanted:
                 continue
             try:
-                result = survey(self.rig, streams, choices=self.choices, participant=participant)
+                chosen = choices_of(self.choices, participant, first)
+                result = survey(self.rig, streams, choices=chosen, participant=participant)
             except UnknownChoice as error:
                 self.problems.append(error)
                 continue

@@ -157,7 +157,7 @@ def _attach(
     engine: str | None, screenshot: Path | None, seconds: float | None, size: tuple[int, int]
 ) -> None:
     # Qt takes a second to load: an error in the options does not wait for it.
-    client = LinkClient.connect(engine)
+    client = LinkClient.connect(engine, timeout=1.0)
     from apps.dashboard.application import need_screen, run_dashboard, save_screenshot
 
     if screenshot is None:

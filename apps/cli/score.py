@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,6 +110,7 @@ def _scattered(
     paths: list[str], settings: Any, folders: list[str], workers: int, address: str | None
 ) -> list[dict[str, Any]]:
     """Score in several processes; what is done stays done if one recording fails."""
+    from distributed import as_completed
     from rich.progress import Progress
 
     from apps.scoring import score_file

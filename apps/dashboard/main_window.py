@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QFont, QKeySequence, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QFont, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QGridLayout,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from apps.dashboard.actions import add_actions
 from apps.dashboard.balance import BalancePanel
 from apps.dashboard.banner import EngineNotice, SourceBanner
 from apps.dashboard.choice import ChoiceDialog
@@ -85,7 +86,7 @@ class Dashboard(QMainWindow):
         self.setMinimumSize(960, 640)
         self._build()
         self._watch = EngineWatch(self.notice, restart, auto_restart)
-        self._add_actions()
+        add_actions(self)
         self.change_theme()
         self._timer = QTimer(self)
         self._timer.setInterval(FRAME)
@@ -101,7 +102,7 @@ class Dashboard(QMainWindow):
             if kind == "choice":
                 self._ask(message)
             elif kind == "log":
-                self.status.show_note(str(message["level"]), str(message["text"]), self._clock())
+                self.note(str(message["level"]), str(message["text"]))
             elif kind == "bye":
                 self._goodbye = True
             else:
@@ -178,6 +179,10 @@ class Dashboard(QMainWindow):
         shown = person.windows[-1] if person is not None and person.windows else None
         self.distribution.refresh(shown, now, state.hop)
         self.balance.refresh(shown, state.emotions, self.distribution.faded)
+
+    def note(self, level: str, text: str) -> None:
+        """Show a message in the status line for a while."""
+        self.status.show_note(level, text, self._clock())
 
     # What the user says
 
@@ -291,24 +296,6 @@ class Dashboard(QMainWindow):
         layout.addWidget(self.status)
         self.setCentralWidget(content)
 
-    def _add_actions(self) -> None:
-        for text, keys, slot, listed in (
-            ("Mark baseline", "Ctrl+B", self.controls.baseline.click, False),
-            ("Record", "Ctrl+R", self.controls.record.click, False),
-            ("Type a marker", "Ctrl+M", self.markers.entry.setFocus, False),
-            ("Next participant", "Ctrl+Tab", self._next_participant, False),
-            ("Full screen", "F11", self._toggle_full_screen, True),
-            ("Save a picture", "Ctrl+P", self._save_picture, True),
-            ("Stop engine and close", "Ctrl+Shift+Q", self._stop_engine, True),
-            ("Close", "Ctrl+Q", self._close_by_hand, True),
-        ):
-            action = QAction(text, self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(lambda _=False, slot=slot: slot())
-            self.addAction(action)
-            if listed:
-                self.controls.menu.addAction(action)
-
     def change_theme(self) -> None:
         """Take the colours of the desktop's palette."""
         self.theme = current_theme()
@@ -342,30 +329,15 @@ class Dashboard(QMainWindow):
         super().resizeEvent(event)
         self._scale()
 
-    # Menu and end
+    # The end
 
-    def _next_participant(self) -> None:
-        box = self.controls.participants
-        if box.count():
-            box.setCurrentIndex((box.currentIndex() + 1) % box.count())
-
-    def _toggle_full_screen(self) -> None:
-        if self.isFullScreen():
-            self.showNormal()
-        else:
-            self.showFullScreen()
-
-    def _save_picture(self) -> None:
-        path = Path.home() / time.strftime("affectstream-%Y%m%d-%H%M%S.png")
-        saved = self.grab().save(str(path), "PNG")
-        text = f"picture saved as {path}" if saved else f"cannot write {path}"
-        self.status.show_note("info" if saved else "error", text, self._clock())
-
-    def _close_by_hand(self) -> None:
+    def close_by_hand(self) -> None:
+        """Close, unless that would end a recording and the user would rather not."""
         if self._may_close():
             self.close()
 
-    def _stop_engine(self) -> None:
+    def stop_engine(self) -> None:
+        """Stop the engine and close, with the same question."""
         before, self._quit_engine = self._quit_engine, True
         if self._may_close():
             self.close()

@@ -121,8 +121,8 @@ def test_the_tested_persons_features_reach_no_training(table: Table) -> None:
     changed = {name: values.copy() for name, values in table.features.items()}
     for values in changed.values():
         values[table.person == fold.name] += 100
-    first = population_of([(table, fold.train)])
-    second = population_of([(dataclasses.replace(table, features=changed), fold.train)])
+    first = population_of([(table, fold.population)])
+    second = population_of([(dataclasses.replace(table, features=changed), fold.population)])
     for name in first.mean:
         np.testing.assert_array_equal(first.mean[name], second.mean[name])
         np.testing.assert_array_equal(first.std[name], second.std[name])

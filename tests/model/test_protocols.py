@@ -19,6 +19,7 @@ def test_loso_never_trains_on_the_tested_person() -> None:
     for fold in folds:
         assert set(table.person[fold.test]) == {fold.name}
         assert set(table.person[fold.train]) == set(table.people) - {fold.name}
+        assert set(table.person[fold.population]) == set(table.people) - {fold.name}
 
 
 def test_loso_tests_every_second_and_trains_on_every_tenth() -> None:
@@ -40,6 +41,7 @@ def test_baseline_and_unrated_windows_are_in_no_fold(name: str) -> None:
             assert not table.is_baseline[rows].any()
             assert np.isfinite(table.distribution[rows]).all()
         assert not set(fold.train) & set(fold.test)
+        assert not set(fold.population) & set(fold.test)
 
 
 def test_random_windows_are_80_to_20_within_each_person_and_follow_the_seed() -> None:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from apps.link import LinkServer
+from apps.link import LinkServer, running_engines
 from tests.apps.dashboard import messages
 
 
@@ -49,6 +49,7 @@ class EngineProcess:
             raise RuntimeError("the engine process did not start")
 
     def stop(self) -> None:
-        """Kill it."""
+        """Kill it, and remove what it leaves."""
         self.process.kill()
         self.process.join()
+        running_engines()

@@ -216,8 +216,7 @@ def test_lost_stream_shows_even_if_the_engine_is_silent(dashboard: Dashboard, cl
     assert table.item(0, STATE).text() == "● live"
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("size", "dark"), [((1280, 800), False), ((1920, 1080), True)])
 def test_picture_shows_all_panels(
     dashboard: Dashboard, qt: QApplication, tmp_path: Path, size: tuple[int, int], dark: bool
 ) -> None:

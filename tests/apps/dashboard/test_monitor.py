@@ -50,7 +50,7 @@ def test_no_screen_is_bad_input(
 
 
 def test_engine_that_cannot_start_is_reported() -> None:
-    own = OwnEngine(["--rig", "no such rig", "--link", "x"], "x", {})
+    own = OwnEngine(["--no-such-option"], "x", {})
     with pytest.raises(InputError, match="ended at once with status"):
         own.start()
     own.stop()

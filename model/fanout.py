@@ -1,0 +1,60 @@
+"""Work spread over processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from realtime.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 10
+
+
+@contextlib.contextmanager
+def cluster(workers: int, address: str | None = None) -> Iterator[Client]:
+    """Yield a Dask client.
+
+    Parameters
+    ----------
+    workers : int
+        Processes to start on this machine, one thread each; they listen on its loopback interface
+        only, and end with the block.
+    address : str or None
+        Scheduler of a cluster to use instead.
+
+    Raises
+    ------
+    InputError
+        If no scheduler answers at `address`.
+    """
+    # A second to import, which the serial way does not need.
+    from distributed import Client, LocalCluster
+
+    if address is not None:
+        try:
+            client = Client(address, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler answers at {address!r} ({error}): start one, or use --workers"
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.ERROR,
+        ) as local,
+        Client(local) as client,
+    ):
+        yield client

@@ -1,0 +1,132 @@
+"""``affectstream evaluate`` and ``train``: from a dataset's folder to a table and a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from apps.cli.main import main
+from model import systems
+from model.checkpoint import load_checkpoint
+from tests.model.people import TINY
+
+CALM = "1;1;3;2;1;3;1;1;1;2;2;2;2;1;4;3;4;4;2;2;2;1;2;1"
+TENSE = "3;4;2;1;4;3;1;4;1;2;1;4;1;1;3;5;3;4;2;4;3;3;2;1;3;1"
+
+
+def write_wesad(root: Path, people: int = 4) -> Path:
+    """Write people with 60 s of rest and 60 s of stress, in WESAD's layout."""
+    rows = ["subject,condition,e4_start_s,e4_end_s"]
+    rng = np.random.default_rng(0)
+    for number in range(2, 2 + people):
+        name = f"S{number}"
+        folder = root / name / f"{name}_E4_Data"
+        folder.mkdir(parents=True)
+        seconds = np.arange(130 * 64) / 64
+        tense = seconds >= 65
+        pulse = np.sin(2 * np.pi * np.cumsum(np.where(tense, 1.6, 1.1)) / 64)
+        signals = {
+            "BVP": (64, 50 * pulse[:, None]),
+            "EDA": (4, (1 + tense[::16])[:, None] + 0.01 * rng.normal(size=(520, 1))),
+            "TEMP": (4, 33 + 0.01 * rng.normal(size=(520, 1))),
+            "ACC": (32, np.tile([1, 2, 63], (4160, 1)) + rng.normal(size=(4160, 3))),
+        }
+        for file, (rate, values) in signals.items():
+            head = [[1.5e9] * values.shape[1], [rate] * values.shape[1]]
+            np.savetxt(folder / f"{file}.csv", np.vstack([head, values]), "%.6f", ",")
+        (root / name / f"{name}_quest.csv").write_text(
+            f"# ORDER;Base;TSST\n# PANAS;{CALM}\n# PANAS;{TENSE}\n"
+        )
+        rows += [f"{name},Base,5,65", f"{name},TSST,66,128"]
+    (root / "segments.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("model.datasets.wesad.BASELINE_SECONDS", 20.0)
+    monkeypatch.setattr("model.datasets.convert.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setitem(systems.PRESETS, "tiny", lambda: TINY)
+    return write_wesad(tmp_path / "wesad")
+
+
+def test_from_folder_to_table_and_checkpoint(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["evaluate", "--dataset", "wesad-wrist", "--root", str(root), "--out", str(out)]
+    models = ["--models", "mpcl,trees,clock,train-mean", "--preset", "tiny", "--seeds", "1"]
+    assert main([*words, *models, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["subjects"] == 4
+    assert result["models"]["trees"]["stress_auc"]["mean"] > 0.8
+    assert result["protocol"] == "loso"
+    rows = pd.read_csv(out / "results.csv")
+    assert len(rows) == 4 * 4
+    assert "| mpcl |" in (out / "table.md").read_text(encoding="utf-8")
+
+    # The same again, for a person to read, from what is there.
+    before = sorted((path, path.stat().st_mtime_ns) for path in (out / "folds").iterdir())
+    assert main([*words, *models]) == 0
+    assert "leave one subject out" in " ".join(capsys.readouterr().out.split())
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in (out / "folds").iterdir())
+
+    file = tmp_path / "model.safetensors"
+    words = ["train", "--dataset", "wesad-wrist", "--root", str(root), "--out", str(file)]
+    assert main([*words, "--preset", "tiny", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    checkpoint = load_checkpoint(file)
+    assert result["hash"] == checkpoint.hash
+    assert result["emotions"] == list(checkpoint.emotions)
+    assert checkpoint.data["people"] == ["S2", "S3", "S4", "S5"]
+    assert not file.with_name(file.name + ".work").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "wesad"], "no dataset 'wesad'"),
+        (["--protocol", "kfold"], "no protocol 'kfold'"),
+        (["--models", "forest"], "no model 'forest'"),
+        (["--modalities", "eeg"], "no modality 'eeg'"),
+        (["--preset", "huge"], "no preset 'huge'"),
+        (["--rig", "finger"], "no rig 'finger'"),
+        (["--also", "wesad-wrist"], "names 'wesad-wrist' twice"),
+    ],
+)
+def test_bad_words_end_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    given = ["evaluate", "--dataset", "wesad-wrist", "--root", str(tmp_path / "no")]
+    assert main([*given, "--out", str(tmp_path / "out"), *words]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert not captured.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_absent_data_says_where_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AFFECTSTREAM_DATA", raising=False)
+    assert main(["evaluate", "--dataset", "wesad-wrist"]) == 2
+    assert "get it from https://archive.ics.uci.edu" in capsys.readouterr().err
+    words = ["train", "--dataset", "wesad-wrist", "--root", str(tmp_path / "gone")]
+    assert main([*words, "--out", str(tmp_path / "a.safetensors")]) == 2
+    assert "no folder" in capsys.readouterr().err
+    assert main([*words, "--out", str(tmp_path / "a.pt")]) == 2
+    assert "ends .safetensors" in capsys.readouterr().err
+
+
+def test_one_person_is_too_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.datasets.convert.cache_folder", lambda: tmp_path / "cache")
+    root = write_wesad(tmp_path / "wesad", people=1)
+    words = ["--dataset", "wesad-wrist", "--root", str(root), "--models", "uniform"]
+    assert main(["evaluate", *words, "--out", str(tmp_path / "out")]) == 2
+    assert "needs at least 3 people" in capsys.readouterr().err
