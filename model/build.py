@@ -12,7 +12,8 @@ from model import metrics, scores
 from model.batch import concatenate, concatenate_labels
 from model.checkpoint import Checkpoint, modality_inputs
 from model.datasets.table import Table, normalised, population_of
-from model.evaluation import Piece, Plan, Progress, check, every_tenth, run_folds
+from model.evaluation import Plan, Progress, check, every_tenth, run_folds
+from model.pieces import Piece
 from model.protocols import people_in_groups
 from model.systems import preset
 from model.training import train

@@ -6,37 +6,25 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.batch import Batch, concatenate, concatenate_labels
 from model.datasets.table import Rows, Table, normalised, population_of
+from model.fanout import cluster
+from model.pieces import Piece, code_digest, data_digest, read_piece, write_piece
 from model.protocols import EVERY, Fold, protocol
 from model.systems import PERSON, SYSTEMS, Options
 from realtime.errors import InputError
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with what was finished, how many are done, and how many there are."""
-
-REFERENCE_CODE = frozenset({"batch", "labels", "protocols"})
-"""Modules of `model` that every prediction of an evaluation depends on."""
-
-OFF_PATH = frozenset({"checkpoint", "evaluation", "metrics", "predictor", "report", "scores"})
-"""Modules of `model` that change no prediction of an evaluation, not even a network's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +51,13 @@ class Plan:
     preset: str = "small"
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One system's predictions on one fold.
-
-    Attributes
-    ----------
-    model, fold : str
-    seed : int
-    n_train : int
-    rows : ndarray of int, shape (n_test,)
-        Tested rows of the table.
-    prediction : ndarray of float64, shape (n_test, C)
-    train_mean : ndarray of float64, shape (C,)
-        Mean training label, the zero of the skill.
-    seconds : float
-        Time to fit and predict.
-    """
-
-    model: str
-    fold: str
-    seed: int
-    n_train: int
-    rows: Rows
-    prediction: NDArray[np.float64]
-    train_mean: NDArray[np.float64]
-    seconds: float
-
-
 def run(
     table: Table,
     plan: Plan,
     out: Path,
     also: Sequence[Table] = (),
     workers: int = 1,
-    cluster: str | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> list[Piece]:
     """Run a plan and return all pieces, in the order of models, folds and seeds.
@@ -115,7 +75,7 @@ def run(
         Further data to train on; never tested.
     workers : int
         Local processes; 1 stays in this one.
-    cluster : str, optional
+    address : str, optional
         Address of a Dask scheduler to use instead.
     progress : callable, optional
 
@@ -126,7 +86,7 @@ def run(
     """
     check(table, plan)
     folds = [fold for seed in plan.seeds for fold in protocol(plan.protocol).split(table, seed)]
-    return run_folds(table, plan, folds, out, also, workers, cluster, progress)
+    return run_folds(table, plan, folds, out, also, workers, address, progress)
 
 
 def run_folds(
@@ -136,22 +96,22 @@ def run_folds(
     out: Path,
     also: Sequence[Table] = (),
     workers: int = 1,
-    cluster: str | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> list[Piece]:
     """Run a plan's models on given folds; parameters and result as in `run`."""
     jobs = [(fold, model) for fold in folds for model in plan.models]
-    data = _digest(table, also)
-    code = {model: _code_digest(SYSTEMS[model].network) for model in plan.models}
+    data = data_digest(table, also)
+    code = {model: code_digest(SYSTEMS[model].network) for model in plan.models}
     paths = [_path(out, plan, fold, model, data + code[model]) for fold, model in jobs]
     pieces = [read_piece(path) for path in paths]
     missing = [index for index, piece in enumerate(pieces) if piece is None]
     kept = len(jobs) - len(missing)
     if kept:
         log.info("%d of %d folds are there already, in %s", kept, len(jobs), out)
-    with _runner(table, tuple(also), plan, workers if missing else 1, cluster) as submit:
+    with _runner(table, tuple(also), plan, workers if missing else 1, address) as submit:
         for done, (index, piece) in enumerate(submit([(i, *jobs[i]) for i in missing]), start=1):
-            _write_piece(paths[index], piece)
+            write_piece(paths[index], piece)
             pieces[index] = piece
             if progress is not None:
                 label = f"{piece.model}, {piece.fold}, seed {piece.seed}"
@@ -172,6 +132,15 @@ def check(table: Table, plan: Plan) -> None:
     for name in plan.modalities:
         if name not in table.features:
             raise InputError(f"no modality {name!r} in the rig: use {', '.join(table.features)}")
+    used = plan.modalities or tuple(table.features)
+    if any(SYSTEMS[model].network for model in plan.models) and not any(
+        table.roles[name] == "primary" for name in used
+    ):
+        primary = next(name for name, role in table.roles.items() if role == "primary")
+        raise InputError(
+            f"modalities {', '.join(used)} lack the primary one, without which a network cannot "
+            f"be trained: add {primary}"
+        )
     if "movement" in plan.models and "acc" not in table.features:
         raise InputError("model 'movement' needs the modality 'acc': leave it out for this rig")
     rated = table.rated
@@ -187,10 +156,10 @@ def check(table: Table, plan: Plan) -> None:
 
 @contextlib.contextmanager
 def _runner(
-    table: Table, also: tuple[Table, ...], plan: Plan, workers: int, cluster: str | None
+    table: Table, also: tuple[Table, ...], plan: Plan, workers: int, address: str | None
 ) -> Iterator[Callable[[list[tuple[int, Fold, str]]], Iterator[tuple[int, Piece]]]]:
     """Yield a function that works off jobs and yields each finished piece with its index."""
-    if workers <= 1 and cluster is None:
+    if workers <= 1 and address is None:
 
         def serial(jobs: list[tuple[int, Fold, str]]) -> Iterator[tuple[int, Piece]]:
             for index, fold, model in jobs:
@@ -198,9 +167,10 @@ def _runner(
 
         yield serial
         return
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import as_completed
 
-    def spread(client: Client) -> Callable[..., Iterator[tuple[int, Piece]]]:
+    with cluster(workers, address) as client:
+
         def parallel(jobs: list[tuple[int, Fold, str]]) -> Iterator[tuple[int, Piece]]:
             data = client.scatter((table, also), broadcast=True)
             futures = {
@@ -210,24 +180,7 @@ def _runner(
             for future in as_completed(futures):
                 yield futures[future], future.result()
 
-        return parallel
-
-    if cluster is not None:
-        with Client(cluster) as client:
-            yield spread(client)
-        return
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            silence_logs=logging.ERROR,
-        ) as local,
-        Client(local) as client,
-    ):
-        yield spread(client)
+        yield parallel
 
 
 def _remote_piece(
@@ -322,38 +275,6 @@ def _fold_batches(table: Table, also: tuple[Table, ...], fold: Fold) -> tuple[Ba
     return _latest[0].train, _latest[0].test
 
 
-def _digest(table: Table, also: Sequence[Table]) -> str:
-    """Return a digest of everything in the tables that a prediction depends on."""
-    digest = hashlib.sha256()
-    for one in (table, *also):
-        digest.update(repr((one.dataset, one.labels, one.stretches, one.hop)).encode())
-        for name in sorted(one.features):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(one.features[name]).tobytes())
-            digest.update(np.ascontiguousarray(one.mask[name]).tobytes())
-        for values in (one.time, one.elapsed, one.distribution, one.intensity, one.is_baseline):
-            digest.update(np.ascontiguousarray(values).tobytes())
-        digest.update("\n".join(one.person.tolist()).encode())
-    return digest.hexdigest()
-
-
-def _code_digest(network: bool) -> str:
-    """Return a digest of the code that makes a system's predictions, and of normalisation."""
-    package = resources.files("model")
-    sources = [resources.files("realtime") / "baseline.py", package / "datasets" / "table.py"]
-    sources += [one for one in (package / "systems").iterdir() if one.name.endswith(".py")]
-    for item in package.iterdir():
-        stem = item.name.removesuffix(".py")
-        if item.name.endswith(".py") and (
-            stem in REFERENCE_CODE or (network and stem not in OFF_PATH)
-        ):
-            sources.append(item)
-    digest = hashlib.sha256()
-    for item in sorted(sources, key=str):
-        digest.update(f"\n{item.name}\n".encode() + item.read_bytes())
-    return digest.hexdigest()
-
-
 def _path(out: Path, plan: Plan, fold: Fold, model: str, data: str) -> Path:
     own = [plan.protocol, model, fold.name, fold.seed, data]
     if SYSTEMS[model].learns_from_sensors:
@@ -362,39 +283,3 @@ def _path(out: Path, plan: Plan, fold: Fold, model: str, data: str) -> Path:
     digest.update(fold.train.tobytes() + b"|" + fold.test.tobytes())
     person = "".join(c if c.isalnum() else "-" for c in fold.name)
     return out / "folds" / f"{model}-{person}-{fold.seed}-{digest.hexdigest()[:16]}.npz"
-
-
-def read_piece(path: Path) -> Piece | None:
-    """Read a finished piece; None where there is none, or a damaged one."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            values: dict[str, Any] = {key: stored[key] for key in stored.files}
-        meta = json.loads(str(values.pop("meta")))
-        return Piece(**meta, **values)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        log.warning("finished fold %s is damaged (%s): it is done again", path, error)
-        return None
-
-
-def _write_piece(path: Path, piece: Piece) -> None:
-    """Write at once or not at all, so that an interrupted run leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    meta = {
-        "model": piece.model,
-        "fold": piece.fold,
-        "seed": piece.seed,
-        "n_train": piece.n_train,
-        "seconds": piece.seconds,
-    }
-    with draft.open("wb") as file:
-        np.savez(
-            file,
-            meta=json.dumps(meta),
-            rows=piece.rows,
-            prediction=piece.prediction,
-            train_mean=piece.train_mean,
-        )
-    draft.replace(path)

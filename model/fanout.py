@@ -35,6 +35,8 @@ def cluster(workers: int, address: str | None = None) -> Iterator[Client]:
     # A second to import, which the serial way does not need.
     from distributed import Client, LocalCluster
 
+    # It tells of every connection otherwise.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     if address is not None:
         try:
             client = Client(address, timeout=CONNECT_SECONDS)

@@ -12,7 +12,8 @@ import pandas as pd
 
 from model import metrics, scores
 from model.datasets.table import Table
-from model.evaluation import Piece, Plan
+from model.evaluation import Plan
+from model.pieces import Piece
 from model.protocols import EVERY, protocol
 from model.scores import Interval
 from model.systems import SYSTEMS

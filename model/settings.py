@@ -139,26 +139,33 @@ class MpclSettings:
 
     @classmethod
     def small(cls) -> MpclSettings:
-        """Return the recipe for a handful of training people and a processor core or two."""
+        """Return the recipe for a handful of training people and a processor core or two.
+
+        Few, large steps on a narrow network, with noise as strong as the z-scores themselves: with
+        eleven training people that generalised better than early stopping on one of them. What was
+        tried stands in the model card.
+        """
         return cls(
             width=32,
-            tokens=4,
+            tokens=2,
             heads=2,
-            prototypes=32,
-            slots=(32, 16),
+            prototypes=16,
+            slots=(16,),
             lambda_prd=0.01,
             lambda_pcl=0.01,
             lambda_intensity=0.1,
-            modality_dropout=0.15,
-            dropout=0.2,
-            noise=0.2,
+            modality_dropout=0.3,
+            dropout=0.3,
+            noise=1.0,
             prior=True,
             centring=1.0,
             equal_people=True,
-            weight_decay=0.01,
-            epochs=60,
-            patience=10,
-            held_out=2,
+            learning_rate=3e-3,
+            weight_decay=0.1,
+            batch_size=256,
+            epochs=12,
+            patience=0,
+            held_out=1,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from apps.cli.output import configure_logging
+from apps.processes import end_with_parent
 from realtime.errors import InputError
 
 NAME = "affectstream"
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     # Read here as well, since a command's module may fail before its options are known.
     configure_logging(verbose=not {"-v", "--verbose"}.isdisjoint(words))
+    end_with_parent()
     try:
         result = _application(words)(args=words, prog_name=NAME, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

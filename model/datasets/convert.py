@@ -36,7 +36,9 @@ Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
 """Called with a session's name, how many are done, and how many there are."""
 
-OFF_PATH = frozenset({"camera", "inlet", "outlet", "player", "recorder"})
+OFF_PATH = {"camera", "correction", "discovery", "inlet", "live", "lsl", "markers", "outlet"} | {
+    *("pace", "player", "presence", "recorder"),
+}
 """Modules of `realtime` that no offline sample goes through: their code changes no feature."""
 
 

@@ -44,7 +44,7 @@ def synthetic_table(people: int = 4, seed: int = 0, seconds: int = SECONDS) -> T
     count = len(time)
     flags = np.array(stress, dtype=float)
     who = np.array(person)
-    offset = rng.normal(0, 5, people)[[int(p[1:]) for p in person]]
+    offset = rng.normal(0, 0.5, people)[[int(p[1:]) for p in person]]
     features = {
         "ppg": np.column_stack([flags * 0.5 + rng.normal(size=count), rng.normal(size=count)]),
         "eda": np.column_stack([flags * 2 + offset + rng.normal(0, 0.5, count)]),

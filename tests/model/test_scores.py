@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from model import scores
 from model.datasets.table import Table
-from model.evaluation import Piece
+from model.pieces import Piece
 from tests.model.tables import synthetic_table
 
 
