@@ -30,7 +30,7 @@ from realtime.errors import InputError
 from realtime.live import LiveStreams
 from realtime.markers import Event, MarkerInlets, MarkerOutlet, parse_marker
 from realtime.outlet import PredictionOutlet
-from realtime.recording import Marker
+from realtime.recording import Marker, StreamInfo
 from realtime.rig import Rig
 
 _log = logging.getLogger(__name__)
@@ -133,8 +133,8 @@ class Session:
     def run(self) -> dict[str, Any]:
         """Run until the time is over, a dashboard says quit, or Ctrl-C; return a summary."""
         try:
-            self._find_streams()
             self._greet()
+            self._find_streams()
             if self.settings.record is not None:
                 self._record()
             end = math.inf
@@ -268,7 +268,7 @@ class Session:
     def _follow(self) -> None:
         fresh = self.live.follow()
         self.engine.bind(fresh)
-        self._recording.streams(self.live)
+        self._recording.streams(self.live, self._marker_infos())
         for problem in self.live.problems:
             if str(problem) not in self._problems:
                 self._problems.add(str(problem))
@@ -375,8 +375,12 @@ class Session:
             self._broadcast.baseline(participant, state, start, stop)
 
     def _record(self) -> None:
-        self._recording.start(self.live, sorted(self.engine.participants))
+        self._recording.start(self.live, self._marker_infos(), sorted(self.engine.participants))
         self._tell_recording()
+
+    def _marker_infos(self) -> list[StreamInfo]:
+        """Return the marker streams that are taken in, and the operator's own."""
+        return [self._markers_out.info, *(inlet.info for inlet in self._markers_in.inlets)]
 
     def _tell_recording(self) -> None:
         if self._broadcast:

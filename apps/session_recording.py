@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,9 @@ class SessionRecording:
             return self._recorder.fault
         return self._fault
 
-    def start(self, live: LiveStreams, participants: list[str]) -> None:
+    def start(
+        self, live: LiveStreams, markers: Sequence[StreamInfo], participants: list[str]
+    ) -> None:
         """Begin a recording in a new folder; one that runs goes on.
 
         Raises
@@ -90,17 +92,17 @@ class SessionRecording:
         self._table_written = time.monotonic()
         self.since = time.time()
         self.last = self.path
-        self.streams(live)
+        self.streams(live, markers)
         _log.info("recording to %s", self.path)
 
-    def streams(self, live: LiveStreams) -> None:
+    def streams(self, live: LiveStreams, markers: Sequence[StreamInfo]) -> None:
         """Take up streams that have come since, and write clock offsets when it is time."""
         if self._recorder is None:
             return
-        for key, inlet in live.inlets.items():
-            if key not in self._known:
-                self._known.add(key)
-                self._recorder.add_stream(inlet.info)
+        for info in (*(inlet.info for inlet in live.inlets.values()), *markers):
+            if info.key not in self._known:
+                self._known.add(info.key)
+                self._recorder.add_stream(info)
         now = pylsl.local_clock()
         if now - self._offsets_written >= OFFSETS_EVERY:
             self._offsets_written = now

@@ -147,6 +147,7 @@ def _line(result: dict[str, Any]) -> str:
 
 def _tables(results: list[dict[str, Any]]) -> list[Any]:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("recording", "windows", "baseline", "used", "times real time", "folder")
     for r in results:
@@ -159,4 +160,9 @@ def _tables(results: list[dict[str, Any]]) -> list[Any]:
             f"{r['times_real_time']:g}",
             r["folder"],
         )
-    return [table]
+    said = [
+        Text(f"{r['path']}: {sentence}")
+        for r in results
+        for sentence in (*r["notes"], *r["faults"])
+    ]
+    return [table, *said]

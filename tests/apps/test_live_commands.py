@@ -158,4 +158,3 @@ def test_two_devices_for_one_role_are_listed_not_guessed(shared):
         summary = result_of(child)
     assert {row["samples"] > 0 for row in summary["streams"]} == {True}
     assert len(summary["streams"]) == 3
-

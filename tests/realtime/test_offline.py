@@ -193,9 +193,7 @@ def test_distributions_do_not_depend_on_chunks(seconds):
     recording = wristband()
     population = fit_population([{m: w for m, w in _features(recording).items()}])
     one = list(score(recording, RIG, Mean(), population, baseline=(0, 30)))
-    other = list(
-        score(recording, RIG, Mean(), population, baseline=(0, 30), chunk_seconds=seconds)
-    )
+    other = list(score(recording, RIG, Mean(), population, baseline=(0, 30), chunk_seconds=seconds))
     np.testing.assert_allclose(
         [r.distribution for r in one], [r.distribution for r in other], atol=1e-5
     )
@@ -232,9 +230,7 @@ def test_wesad_person_is_chunk_invariant():
     recording = open_recording(folder)
     for name in ("ppg", "eda", "temperature", "acc"):
         key = next(b for b in bind_recording(recording, RIG).bindings if b.modality == name)
-        recording = change(
-            recording, key.sources[0].stream, lambda t, x: (t[t < 200], x[t < 200])
-        )
+        recording = change(recording, key.sources[0].stream, lambda t, x: (t[t < 200], x[t < 200]))
     reference = stack(list(windows_of(recording, RIG)))
     for seconds in (0.11, np.inf):
         windows = list(windows_of(recording, RIG, chunk_seconds=seconds))
