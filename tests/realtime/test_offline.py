@@ -191,7 +191,7 @@ def test_pause_of_a_session_is_jumped_over():
 @pytest.mark.parametrize("seconds", [0.5, 30.0, np.inf])
 def test_distributions_do_not_depend_on_chunks(seconds):
     recording = wristband()
-    population = fit_population([{m: w for m, w in _features(recording).items()}])
+    population = fit_population([_features(recording)])
     one = list(score(recording, RIG, Mean(), population, baseline=(0, 30)))
     other = list(score(recording, RIG, Mean(), population, baseline=(0, 30), chunk_seconds=seconds))
     np.testing.assert_allclose(
