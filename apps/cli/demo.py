@@ -35,7 +35,7 @@ def demo(
         raise InputError("--json prints the summary of a run without a window: add --headless")
     environment = lsl.environment(lsl.configure(loopback=True))
     simulator = processes.start(
-        ["simulate", "--seed", str(seed), "--people", str(people)], environment
+        ["simulate", "--seed", str(seed), "--people", str(people), "--wait", "60"], environment
     )
     try:
         if headless:

@@ -25,6 +25,10 @@ def simulate(
         list[str] | None,
         typer.Option(help="Leave a sensor out: ppg, eda, temperature or acc. May be repeated."),
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Begin when somebody listens, or after so many seconds."),
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Publish simulated people's LSL streams, marked as simulated.
@@ -39,14 +43,15 @@ def simulate(
         raise InputError(f"--seconds {seconds:g}: give a number above 0")
     configuration = lsl.configure(loopback=False)
     from realtime.simulator.publish import people as open_people
-    from realtime.simulator.publish import run
+    from realtime.simulator.publish import run, wait_for_listeners
 
     publishers = open_people(people, seed, layout, drop or ())
     names = ", ".join(publisher.participant for publisher in publishers)
     error_console().print(f"Publishing simulated {names}, {configuration}; Ctrl-C stops.")
-    begin = publishers[0].origin
     # Ctrl-C is the ordinary end of a command that runs for ever.
     with contextlib.suppress(KeyboardInterrupt):
+        if wait:
+            wait_for_listeners(publishers, wait)
         run(publishers, seconds)
     streams = [
         {
@@ -64,7 +69,7 @@ def simulate(
     result = {
         "simulated": True,
         "layout": layout.lower(),
-        "started": begin,
+        "started": publishers[0].origin,
         "markers": sum(publisher.markers for publisher in publishers),
         "streams": streams,
     }

@@ -84,6 +84,28 @@ class Publisher:
         """Whether anyone receives one of the signals."""
         return any(outlet.have_consumers() for outlet in self._outlets.values())
 
+    @property
+    def heard(self) -> bool:
+        """Whether anyone receives the markers."""
+        return bool(self._marks.have_consumers())
+
+
+def wait_for_listeners(
+    publishers: Sequence[Publisher], seconds: float, stopped: Callable[[], bool] = lambda: False
+) -> None:
+    """Hold the people's time until their markers have a receiver, or the seconds are over.
+
+    A marker that is sent before anyone listens is lost, and the first one begins the baseline.
+    """
+    end = pylsl.local_clock() + seconds
+    while pylsl.local_clock() < end and not stopped():
+        if all(publisher.heard for publisher in publishers):
+            break
+        time.sleep(1 / STEPS)
+    origin = pylsl.local_clock()
+    for publisher in publishers:
+        publisher.origin = origin
+
 
 def run(
     publishers: Sequence[Publisher],

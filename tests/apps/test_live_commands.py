@@ -64,6 +64,8 @@ def test_demo_publishes_and_ends_by_itself(shared):
         assert row["samples"] > 0 and row["gaps"] == 0
         assert row["effective_rate"] == pytest.approx(row["nominal_rate"], rel=0.02)
     assert summary["dropped"] == 0
+    # The person's baseline begins with a marker, which the engine must not miss.
+    assert last["baseline"] == "stated"
 
 
 def test_own_lsl_configuration_is_respected(tmp_path):

@@ -68,12 +68,11 @@ def serve(connection: Connection) -> None:
         elif command == "tell":
             getattr(players[name], rest[0])(*rest[1:])
         elif command == "clear":
-            for _, stop in outlets.values():
-                stop.set()
-            outlets.clear()
-            for player in players.values():
-                player.stop()
-            players.clear()
+            # No name may go on holding an outlet: it would stay on the network.
+            while outlets:
+                outlets.popitem()[1][1].set()
+            while players:
+                players.popitem()[1].stop()
         connection.send(reply)
 
 
