@@ -21,6 +21,7 @@ from apps.latency import Latency
 from apps.link import LinkServer
 from apps.reference import Reference
 from apps.session_recording import SessionRecording
+from apps.session_summary import result_figures, stream_figures
 from model.checkpoint import Checkpoint, software_versions
 from model.predictor import Predictor
 from realtime.binding import AmbiguousBinding
@@ -150,6 +151,7 @@ class Session:
         except KeyboardInterrupt:
             _log.info("stopped by the operator")
         finally:
+            self._recording.stop()
             summary = self.summary()
             self.close()
         return summary
@@ -187,52 +189,19 @@ class Session:
 
     def summary(self) -> dict[str, Any]:
         """Return what the session did."""
+        streams = stream_figures(self.live, self.engine)
         last = max(self._latest.values(), key=lambda result: result.window.time, default=None)
-        streams = []
-        dropped = self._recording.dropped + (self._server.dropped if self._server else 0)
-        for binding in self.live.bindings.values():
-            signal = self.engine.participants[binding.participant].signals[binding.modality]
-            dropped += signal.ring.dropped
-            for key, figures in self.live.statistics(binding).items():
-                counts = signal.counts[key]
-                dropped += figures.dropped + counts.backward + counts.jumped
-                streams.append(
-                    {
-                        "name": self.live.inlets[key].info.name,
-                        "participant": binding.participant,
-                        "modality": binding.modality,
-                        "samples": figures.samples,
-                        "effective_rate": figures.overall_rate,
-                        "nominal_rate": self.live.inlets[key].info.rate,
-                        "gaps": counts.gaps,
-                        "clock_resets": figures.clock_resets + counts.restarts,
-                        "state": figures.state,
-                        "notes": list(binding.notes),
-                        "simulated": self.live.inlets[key].info.simulated,
-                    }
-                )
+        lost = sum(row["dropped"] for row in streams) + self._recording.dropped
         return {
             "rig": self.settings.rig.name,
             "checkpoint": self.settings.checkpoint.hash,
             "participants": sorted(self.engine.participants),
             "windows": self.windows,
             "emotions": list(self.predictor.emotions),
-            "last": None
-            if last is None
-            else {
-                "participant": last.window.participant,
-                "time": last.window.time,
-                "distribution": last.distribution.tolist(),
-                "smoothed": last.smoothed.tolist(),
-                "radius": last.radius,
-                "intensity": last.intensity,
-                "mask": dict(last.window.mask),
-                "baseline": last.window.baseline,
-                "warm_up": last.window.warm_up,
-            },
+            "last": None if last is None else result_figures(last),
             "latency_ms": self.latency.summary(),
             "streams": streams,
-            "dropped": dropped,
+            "dropped": lost + (self._server.dropped if self._server else 0),
             "recording": self._recording.last,
         }
 
