@@ -14,7 +14,7 @@ def stream_figures(live: LiveStreams, engine: Engine) -> list[dict[str, Any]]:
     `dropped` counts samples that came and were not used: a flood, stamps that step back or belong
     to another clock, and cells that waited too long for their window.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for binding in live.bindings.values():
         signal = engine.participants[binding.participant].signals[binding.modality]
         for key, figures in live.statistics(binding).items():
