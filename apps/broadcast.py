@@ -125,8 +125,8 @@ class Broadcast:
             result = latest.get(binding.participant)
             for key, figures in live.statistics(binding).items():
                 info = live.inlets[key].info
-                clock = engine.participants[binding.participant].signals[binding.modality]
-                counts = clock.counts[key]
+                signal = engine.participants[binding.participant].signals[binding.modality]
+                counts = signal.counts[key]
                 rows.append(
                     {
                         "key": key,
@@ -141,7 +141,10 @@ class Broadcast:
                         "samples": figures.samples,
                         "gaps": counts.gaps,
                         "clock_resets": figures.clock_resets + counts.restarts,
-                        "dropped": figures.dropped + counts.backward + counts.jumped,
+                        "dropped": figures.dropped
+                        + counts.backward
+                        + counts.jumped
+                        + signal.dropped,
                         "quality": result.window.quality[binding.modality] if result else None,
                         "valid": result.window.valid[binding.modality] if result else None,
                         "notes": list(binding.notes),

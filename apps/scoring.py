@@ -19,7 +19,7 @@ from model.predictor import Predictor
 from realtime.errors import InputError
 from realtime.files import open_recording
 from realtime.markers import parse_marker
-from realtime.offline import ROUND_SECONDS, bind_recording, engine_for
+from realtime.offline import ROUND_SECONDS, bind_recording, score
 from realtime.recording import Recording
 from realtime.rig import Rig, load_rig
 
@@ -115,21 +115,18 @@ def _score(
     missing = [m.name for m in rig.modalities if m.name not in {b.modality for b in bound.bindings}]
     if missing:
         notes.append(f"missing: {', '.join(missing)}")
-    engine = engine_for(
+    table = PredictionTable(rig, predictor.emotions)
+    for result in score(
         recording,
         rig,
-        settings.participant,
         predictor,
         checkpoint.population,
-        stretch,
-        dict(settings.choices),
-    )
-    table = PredictionTable(rig, predictor.emotions)
-    for until, chunks in recording.rounds(settings.chunk_seconds):
-        for chunk in chunks:
-            engine.push(chunk)
-        for result in engine.predict(engine.windows_until(until)):
-            table.add(result)
+        participant=settings.participant,
+        baseline=stretch,
+        choices=dict(settings.choices),
+        chunk_seconds=settings.chunk_seconds,
+    ):
+        table.add(result)
     return table, notes
 
 

@@ -158,8 +158,9 @@ class Session:
 
     def step(self) -> None:
         """Take in what has arrived, and send out what is complete."""
+        # Before the polls, so that their own time and that of earlier chunks counts as latency.
+        arrived = time.perf_counter()
         for arrival in self.live.poll():
-            arrived = time.perf_counter()
             self._recording.samples(arrival)
             cells = self.engine.push(arrival.chunk, arrived)
             if self._broadcast:
@@ -376,17 +377,39 @@ class Session:
         self._operator(Event("note", text=str(command.get("text", ""))))
 
     def _on_record(self, command: dict[str, Any]) -> None:
-        if command.get("action") == "start":
-            self._record()
-        else:
+        if command.get("action") != "start":
             self._recording.stop()
-        self._tell_recording()
+            self._tell_recording()
+            return
+        try:
+            self._record()
+        except InputError as error:
+            # A folder that cannot be written to must not end the session.
+            self._warn(error)
+            if self._broadcast:
+                self._broadcast.recording(None, None, str(error))
 
     def _on_bind(self, command: dict[str, Any]) -> None:
-        role = f"{command.get('participant')}.{command.get('modality')}"
+        modality = str(command.get("modality"))
+        known = [settings.name for settings in self.settings.rig.modalities]
+        if modality not in known:
+            # Kept, it would come up again whenever streams are looked at.
+            self._warn(InputError(f"no modality {modality!r}: use one of {', '.join(known)}"))
+            return
+        role = f"{command.get('participant')}.{modality}"
         self.live.choices[role] = str(command.get("key"))
         self._problems.clear()
-        self._follow()
+        try:
+            self._follow()
+        except InputError as error:
+            del self.live.choices[role]
+            self._warn(error)
+
+    def _warn(self, error: InputError) -> None:
+        """Say what an operator's command came to."""
+        _log.warning("%s", error)
+        if self._broadcast:
+            self._broadcast.log("warning", str(error))
 
     def _on_quit(self, command: dict[str, Any]) -> None:
         self.stopping = True

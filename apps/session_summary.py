@@ -12,7 +12,7 @@ def stream_figures(live: LiveStreams, engine: Engine) -> list[dict[str, Any]]:
     """Return one row a bound stream: who it is, its rates (1/s), and what was missing in it.
 
     `dropped` counts samples that came and were not used: a flood, stamps that step back or belong
-    to another clock, and cells that waited too long for their window.
+    to another clock, two samples in one cell, and what waited too long for its window.
     """
     rows: list[dict[str, Any]] = []
     for binding in live.bindings.values():
@@ -38,7 +38,7 @@ def stream_figures(live: LiveStreams, engine: Engine) -> list[dict[str, Any]]:
                     "replay": info.replay is not None,
                 }
             )
-        rows[-1]["dropped"] += signal.ring.dropped
+        rows[-1]["dropped"] += signal.dropped
     return rows
 
 

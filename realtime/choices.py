@@ -48,8 +48,8 @@ def assign_participants(
     ----------
     streams : sequence of StreamInfo
     participants : sequence of str
-        Who is watched. Empty: those whom choices name, else all subjects that the streams name
-        if there are several, else one person, "P1".
+        Who is watched. Empty: all subjects that the streams name if there are several and choices
+        name nobody else; else those whom choices name; else one person, "P1".
     choices : mapping of str to str
         As for `bind`, of all participants.
 
@@ -62,11 +62,13 @@ def assign_participants(
     named = list(dict.fromkeys(role.rpartition(".")[0] for role in choices if "." in role))
     subjects = {info.key: subject for info in streams if (subject := subject_of(info))}
     people = list(dict.fromkeys(participants))
-    if not people and named:
+    several = sorted(set(subjects.values()))
+    if not people and len(several) > 1 and set(named) <= set(several):
+        people = several
+    elif not people and named:
         people = named if len(named) > 1 else list(dict.fromkeys([DEFAULT_PARTICIPANT, *named]))
     elif not people:
-        several = sorted(set(subjects.values()))
-        people = several if len(several) > 1 else [DEFAULT_PARTICIPANT]
+        people = [DEFAULT_PARTICIPANT]
     for person in named:
         if person not in people:
             raise InputError(

@@ -72,7 +72,6 @@ class LiveStreams:
         self.discovery = discovery
         self.choices = dict(choices or {})
         self.bindings: dict[tuple[str, str], Binding] = {}
-        self.notes: dict[str, tuple[str, ...]] = {}
         self.problems: list[AmbiguousBinding | UnknownChoice] = []
         self._participants = tuple(participants)
         self._own = frozenset(own)
@@ -127,7 +126,6 @@ class LiveStreams:
                 for modality in result.ambiguous
                 if modality in wanted
             ]
-            self.notes[participant] = result.notes
             for binding in result.bindings:
                 if binding.modality not in wanted or not self._open(binding, streams):
                     continue

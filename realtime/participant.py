@@ -70,11 +70,6 @@ class Participant:
         """Time of the person's first sample; None before it."""
         return min((s.start for s in self.signals.values() if s.start is not None), default=None)
 
-    @property
-    def late(self) -> frozenset[str]:
-        """Modalities that are no longer waited for."""
-        return frozenset(self._lagging)
-
     def windows_until(self, until: float) -> list[Window]:
         """Return every window that samples at or after `until` cannot change.
 

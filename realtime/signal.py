@@ -67,6 +67,7 @@ class Signal:
         self.binding = binding
         self._limit = limit
         self._tracks = {source.stream: self._track(source) for source in binding.sources}
+        self._overflow = 0
         self._reset()
 
     def _track(self, source: Source) -> _Track:
@@ -93,13 +94,14 @@ class Signal:
         return {key: track.clock.counts for key, track in self._tracks.items()}
 
     @property
-    def collisions(self) -> int:
-        """Samples that fell into a cell that was taken."""
-        return sum(
+    def dropped(self) -> int:
+        """Samples that came and were not used: two in one cell, or waiting for too long."""
+        collisions = sum(
             track.gridder.collisions
             for track in self._tracks.values()
             if isinstance(track.gridder, Placer)
         )
+        return collisions + self.ring.dropped + self._overflow
 
     def push(
         self,
@@ -130,7 +132,7 @@ class Signal:
         if self.start is None and track is not first:
             self._pending.append((stream, times, samples))
             if len(self._pending) > PENDING_CHUNKS:
-                del self._pending[0]
+                self._overflow += len(self._pending.pop(0)[1])
             return self._nothing()
         stamps = track.clock.take(times)
         if stamps.restarted and track is first:
@@ -250,12 +252,6 @@ class Signal:
     def is_complete(self, time: float) -> bool:
         """Tell whether every cell before `time` has been passed."""
         return self.start is not None and self.ring.stop >= self.cells_before(time)
-
-    def seconds_before(self, time: float) -> float:
-        """Seconds of grid between the first cell and `time`; negative before it."""
-        if self.start is None or self._updated is None:
-            return -math.inf
-        return self.cells_before(time) / self.settings.rate
 
     def next_time_after(self, time: float) -> float:
         """Time of the first cell with data at or after `time`; inf if there is none (yet)."""

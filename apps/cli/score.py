@@ -58,7 +58,7 @@ def score(
     """
     from apps.scoring import ScoreSettings, score_file
     from model.checkpoint import check_rig, load_checkpoint
-    from model.predictor import Predictor
+    from model.device import resolve_device
     from model.zoo import shipped_checkpoint
     from realtime.rig import load_rig
 
@@ -76,7 +76,7 @@ def score(
     # What is wrong with the settings shows before any work.
     opened = load_checkpoint(Path(settings.checkpoint))
     check_rig(opened, loaded)
-    Predictor(opened, device)
+    resolve_device(device)
     for path in paths:
         if not Path(path).exists():
             raise InputError(f"no recording {path!r}: give an XDF file or an E4 folder")
