@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi
+from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, tf2sos
 
 from realtime.rig import FilterSettings
+
+NOTCH_QUALITY = 30.0
+"""Frequency over width of the mains notch: at 50 Hz it is 1.7 Hz wide."""
 
 
 class CausalFilter:
@@ -20,7 +23,7 @@ class CausalFilter:
     Parameters
     ----------
     settings : FilterSettings
-        With neither `low` nor `high` set, values pass unchanged.
+        With none of `low`, `high` and `notch` set, values pass unchanged.
     rate : float
         Cells in a second.
     channels : int
@@ -55,22 +58,29 @@ class CausalFilter:
         present = np.isfinite(values)
         if self._sos is None:
             return np.where(present, values, np.nan)
-        head = self._channels[0]
+        result = np.full_like(values, np.nan)
+        there = np.flatnonzero(present.any(axis=0))
+        if not len(there):
+            return result
+        channels = [self._channels[column] for column in there]
+        settled = channels[0].settled
         if (
-            present.all()
+            present[:, there].all()
             and indices[-1] - indices[0] == len(indices) - 1
-            and all(channel.last == indices[0] - 1 for channel in self._channels)
-            and all(channel.settled == head.settled for channel in self._channels)
+            and all(channel.last == indices[0] - 1 for channel in channels)
+            and all(channel.settled == settled for channel in channels)
         ):
-            # The usual case: nothing is missing anywhere.
-            result, self._state = sosfilt(self._sos, values, axis=0, zi=self._state)
-            if indices[0] < head.settled:
-                result[indices < head.settled] = np.nan
-            for column, channel in enumerate(self._channels):
+            # The usual case: nothing is missing but channels that the device has not.
+            passed, state = sosfilt(
+                self._sos, values[:, there], axis=0, zi=self._state[:, :, there]
+            )
+            passed[indices < settled] = np.nan
+            result[:, there] = passed
+            self._state[:, :, there] = state
+            for column, channel in zip(there.tolist(), channels, strict=True):
                 channel.last = int(indices[-1])
                 channel.value = float(values[-1, column])
             return result
-        result = np.full_like(values, np.nan)
         for column, channel in enumerate(self._channels):
             rows = np.flatnonzero(present[:, column])
             if len(rows):
@@ -123,11 +133,14 @@ class _Channel:
 
 def design(settings: FilterSettings, rate: float) -> NDArray[np.float64] | None:
     """Return second-order sections, shape (sections, 6), or None if nothing is to be filtered."""
-    low, high = settings.low, settings.high
-    if low is None and high is None:
-        return None
-    if high is None:
-        return butter(settings.order, low, "highpass", fs=rate, output="sos")
-    if low is None:
-        return butter(settings.order, high, "lowpass", fs=rate, output="sos")
-    return butter(settings.order, [low, high], "bandpass", fs=rate, output="sos")
+    low, high, order = settings.low, settings.high, settings.order
+    sections = []
+    if low is not None and high is not None:
+        sections.append(butter(order, [low, high], "bandpass", fs=rate, output="sos"))
+    elif low is not None:
+        sections.append(butter(order, low, "highpass", fs=rate, output="sos"))
+    elif high is not None:
+        sections.append(butter(order, high, "lowpass", fs=rate, output="sos"))
+    if settings.notch is not None:
+        sections.append(tf2sos(*iirnotch(settings.notch, NOTCH_QUALITY, fs=rate)))
+    return np.concatenate(sections) if sections else None

@@ -5,6 +5,7 @@ Rigs are TOML files. The ones that ship lie in ``realtime/rigs``; users copy and
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -15,6 +16,9 @@ from typing import Any
 from realtime.errors import InputError
 
 ROLES = ("primary", "auxiliary", "behavioural")
+
+MAX_RUN = 4096  # channels that one line of a rig file may stand for
+_RUN = re.compile(r"\[(\d{1,6})-(\d{1,6})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class FilterSettings:
         Seconds after a (re)start during which the output counts as missing.
     bridge : float
         Longest gap in seconds that is bridged by a straight line, for the filter alone.
+    notch : float or None
+        Mains frequency in Hz that is taken out, by a second-order notch of quality 30.
     """
 
     low: float | None = None
@@ -37,6 +43,7 @@ class FilterSettings:
     order: int = 2
     settle: float = 1.0
     bridge: float = 0.5
+    notch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class ModalitySettings:
         Smallest share of valid samples with which the modality is used.
     max_age : float
         Greatest age of the newest sample, in seconds at a window's end, with which it is used.
+    min_channels : int
+        How many of the channels must be there; 0 for all. The others may be absent, and are NaN.
+    options : tuple of (str, value)
+        What the feature set lets a rig choose, such as the frequency bands of EEG.
     """
 
     name: str
@@ -92,6 +103,18 @@ class ModalitySettings:
     filter: FilterSettings = FilterSettings()
     min_valid: float = 0.5
     max_age: float = 5.0
+    min_channels: int = 0
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def needed_channels(self) -> int:
+        """How many channels must be there."""
+        return self.min_channels or len(self.channels)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The rig's names of the channels, in order."""
+        return tuple(channel.name for channel in self.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,29 +246,71 @@ def _modality(name: str, entry: Any, source: str) -> ModalitySettings:
     _refuse_unknown(
         filter_table, [f.name for f in fields(FilterSettings)], source, f"{where}filter."
     )
-    kinds = {"low": float, "high": float, "order": int, "settle": float, "bridge": float}
+    kinds = {
+        **{"low": float, "high": float, "order": int, "settle": float},
+        **{"bridge": float, "notch": float},
+    }
     filter_values = {
         key: _value(filter_table, key, kinds[key], source, f"{where}filter.")
         for key in filter_table
     }
     optional = {
-        field.name: _value(entry, field.name, float, source, where)
-        for field in fields(ModalitySettings)
-        if field.name in ("min_valid", "max_age") and field.name in entry
+        key: _value(entry, key, kind, source, where)
+        for key, kind in (("min_valid", float), ("max_age", float), ("min_channels", int))
+        if key in entry
     }
+    options = entry.get("options", {})
+    if not isinstance(options, dict):
+        raise InputError(f"rig file {source!r}: {where}options must be a table, not {options!r}")
     return ModalitySettings(
         name=name,
         role=role,
         features=_value(entry, "features", str, source, where),
         types=tuple(types),
-        channels=tuple(ChannelSettings(key, tuple(labels)) for key, labels in channels.items()),
+        channels=_channels(channels, source, where),
         unit=_value(entry, "unit", str, source, where),
         rate=_value(entry, "rate", float, source, where),
         rate_range=(float(limits[0]), float(limits[1])),
         window=_value(entry, "window", float, source, where),
         filter=FilterSettings(**filter_values),
+        options=tuple((key, _frozen(value)) for key, value in sorted(options.items())),
         **optional,
     )
+
+
+def _channels(
+    table: Mapping[str, list[str]], source: str, where: str
+) -> tuple[ChannelSettings, ...]:
+    """Build channels; ``[0-255]`` in a name and its labels stands for each number in turn."""
+    built = []
+    for name, labels in table.items():
+        run = _RUN.search(name)
+        if run is None:
+            built.append(ChannelSettings(name, tuple(labels)))
+            continue
+        first, last = int(run[1]), int(run[2])
+        if not 0 <= last - first < MAX_RUN:
+            raise InputError(
+                f"rig file {source!r}: {where}channels has {name!r}, must run upwards over at "
+                f"most {MAX_RUN} numbers"
+            )
+        for number in map(str, range(first, last + 1)):
+            built.append(
+                ChannelSettings(
+                    name.replace(run[0], number),
+                    tuple(label.replace(run[0], number) for label in labels),
+                )
+            )
+    return tuple(built)
+
+
+def _frozen(value: Any) -> Any:
+    """Turn lists and tables into tuples, so that settings cannot be changed by mistake."""
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((key, _frozen(item)) for key, item in value.items())
+    return value
 
 
 def _check(rig: Rig, source: str) -> None:
@@ -273,7 +338,7 @@ def _check(rig: Rig, source: str) -> None:
             refuse(f"{where}window", modality.window, "at least one hop and at most 3600 s")
         low, high = modality.filter.low, modality.filter.high
         nyquist = modality.rate / 2
-        for key, edge in (("low", low), ("high", high)):
+        for key, edge in (("low", low), ("high", high), ("notch", modality.filter.notch)):
             if edge is not None and not 0 < edge < nyquist:
                 refuse(f"{where}filter.{key}", edge, f"above 0 and below {nyquist:g} Hz")
         if low is not None and high is not None and low >= high:
@@ -286,6 +351,12 @@ def _check(rig: Rig, source: str) -> None:
             refuse(f"{where}filter.bridge", modality.filter.bridge, "0 to 10 s")
         if not 0 < modality.min_valid <= 1:
             refuse(f"{where}min_valid", modality.min_valid, "above 0 and at most 1")
+        if not 0 <= modality.min_channels <= len(modality.channels):
+            refuse(
+                f"{where}min_channels",
+                modality.min_channels,
+                f"0 (all) to {len(modality.channels)}, the number of channels",
+            )
         if not 0 < modality.max_age <= 60:
             refuse(f"{where}max_age", modality.max_age, "above 0 and at most 60 s")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from realtime.errors import InputError
+from realtime.features.artefacts import ArtefactFilter
+from realtime.rig import ModalitySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,42 @@ class FeatureSet(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    features: ClassVar[tuple[Feature, ...]]
+    features: tuple[Feature, ...]
 
     def __init__(self, rate: float, channels: int, window: float) -> None:
         self.rate = rate
         self.channels = channels
         self.window = window
+
+    @classmethod
+    def for_modality(cls, settings: ModalitySettings) -> Self:
+        """Return the feature set as a rig wants it.
+
+        Raises
+        ------
+        InputError
+            If the rig asks for something that the feature set does not offer.
+        """
+        _refuse_options(cls.name, settings)
+        return cls(settings.rate, len(settings.channels), settings.window)
+
+    @classmethod
+    def entries(cls, settings: ModalitySettings) -> tuple[Feature, ...]:
+        """Return the features that a rig's modality gives: `features`, unless they depend on it."""
+        _refuse_options(cls.name, settings)
+        return cls.features
+
+    def take_out(self, artefacts: ArtefactFilter) -> None:
+        """Take artefacts out of every window from now on.
+
+        Raises
+        ------
+        InputError
+            If the feature set knows no artefacts.
+        """
+        raise InputError(
+            f"an artefact filter is for EEG, and {artefacts.montage.modality!r} gives {self.name!r}"
+        )
 
     @abstractmethod
     def update(self, block: Segment) -> None:
@@ -115,3 +149,12 @@ class FeatureSet(ABC):
         values[needs > window.seconds + 0.5 / self.rate] = np.nan
         values[~np.isfinite(values)] = np.nan
         return values.astype(np.float32)
+
+
+def _refuse_options(name: str, settings: ModalitySettings) -> None:
+    if settings.options:
+        given = ", ".join(key for key, _ in settings.options)
+        raise InputError(
+            f"modality {settings.name!r}: the feature set {name!r} has no options, and the rig "
+            f"gives {given}: remove them"
+        )

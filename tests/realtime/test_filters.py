@@ -78,3 +78,23 @@ def test_no_band_passes_values_through():
 def test_empty_call_changes_nothing():
     causal = CausalFilter(SETTINGS, 64.0, 1)
     assert causal.apply(np.empty(0, int), np.empty((0, 1))).shape == (0, 1)
+
+
+def test_the_notch_takes_the_mains_out_and_leaves_the_rest():
+    times = np.arange(3000) / 300
+    mains, alpha = (np.sin(2 * np.pi * f * times) for f in (50.0, 10.0))
+    settings = FilterSettings(low=1.0, high=60.0, notch=50.0, settle=2.0)
+    causal = CausalFilter(settings, 300.0, 2)
+    result = causal.apply(np.arange(3000), np.column_stack([mains, alpha]))[1500:]
+    assert np.abs(result[:, 0]).max() < 0.01
+    assert abs(np.abs(result[:, 1]).max() - 1.0) < 0.05
+
+
+def test_a_channel_that_a_device_has_not_changes_nothing_for_the_others():
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(500, 3))
+    alone = feed(SETTINGS, np.arange(500), values, 20)
+    padded = np.insert(values, 1, np.nan, axis=1)
+    result = feed(SETTINGS, np.arange(500), padded, 20)
+    assert np.isnan(result[:, 1]).all()
+    assert np.delete(result, 1, axis=1).tobytes() == alone.tobytes()

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from realtime.errors import InputError
-from realtime.features import FEATURE_SETS
+from realtime.features import FEATURE_SETS, entries
 from realtime.rig import load_rig, parse_rig, shipped_rigs
 
 WRIST = (Path(__file__).parents[2] / "realtime/rigs/wrist.toml").read_text("utf-8")
@@ -33,6 +34,34 @@ def test_every_shipped_rig_loads_and_names_feature_sets_that_exist() -> None:
     for name in shipped_rigs():
         for modality in load_rig(name).modalities:
             assert modality.features in FEATURE_SETS
+
+
+def test_one_line_stands_for_a_run_of_channels() -> None:
+    face = load_rig("dmer").modality("face")
+    assert len(face.channels) == face.needed_channels == 768
+    assert face.channel_names[:2] == ("XY_0", "XY_1")
+    assert face.channels[300].labels == ("XT_44",)
+    line = 'channels = { "E[1-3]" = ["EEG [1-3]", "E[1-3]"] }'
+    text = re.sub(r"channels = \{ BVP = .*", line, WRIST)
+    channels = parse_rig(text, "mine").modality("ppg").channels
+    assert [(c.name, c.labels) for c in channels] == [
+        (f"E{n}", (f"EEG {n}", f"E{n}")) for n in (1, 2, 3)
+    ]
+    for run in ("[3-1]", "[0-999999]"):
+        with pytest.raises(InputError, match=re.escape(f"channels has 'E{run}', must run upwards")):
+            parse_rig(text.replace("E[1-3]", f"E{run}", 1), "mine")
+
+
+def test_some_channels_may_be_absent_and_options_cannot_be_changed() -> None:
+    text = WRIST.replace('unit = "g"', 'unit = "g"\nmin_channels = 2\noptions = { bands = [1, 2] }')
+    acc = parse_rig(text, "mine").modality("acc")
+    assert acc.needed_channels == 2
+    assert acc.options == (("bands", (1, 2)),)
+    assert load_rig("wrist").modality("acc").needed_channels == 3
+    with pytest.raises(InputError, match="feature set 'acc' has no options, and the rig gives ban"):
+        entries(acc)
+    with pytest.raises(InputError, match="min_channels is 4, must be 0"):
+        parse_rig(text.replace("min_channels = 2", "min_channels = 4"), "mine")
 
 
 def test_a_copy_is_a_rig_of_its_own(tmp_path: Path) -> None:
