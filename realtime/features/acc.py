@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -26,13 +27,18 @@ repeats one value for up to 25 s (WESAD, S17): its step is 1/64 g."""
 
 RECENT = 10.0
 
-_SERIES = ("x", "y", "z", "magnitude")
-_PER_SERIES = (
-    ("mean", "g", 1.0),
-    ("std", "g", 1.0),
-    ("integral", "g*s", 10.0),
-    ("peak_frequency", "Hz", 10.0),
-)
+AXES = ("x", "y", "z")
+
+
+def entries_of(series: tuple[str, ...]) -> tuple[Feature, ...]:
+    """Return the entries that `describe` fills for each of some series, in its order."""
+    each = (
+        ("mean", "g", 1.0),
+        ("std", "g", 1.0),
+        ("integral", "g*s", 10.0),
+        ("peak_frequency", "Hz", 10.0),
+    )
+    return tuple(Feature(f"{s}_{name}", unit, needs) for s in series for name, unit, needs in each)
 
 
 class AccFeatures(FeatureSet):
@@ -46,8 +52,8 @@ class AccFeatures(FeatureSet):
 
     name: ClassVar[str] = "acc"
     version: ClassVar[int] = 1
-    features: ClassVar[tuple[Feature, ...]] = (
-        *(Feature(f"{s}_{n}", unit, needs) for s in _SERIES for n, unit, needs in _PER_SERIES),
+    features: tuple[Feature, ...] = (
+        *entries_of((*AXES, "magnitude")),
         Feature("recent_magnitude_std", "g", 1.0),
         Feature("still", "1", 5.0),
     )
@@ -56,7 +62,6 @@ class AccFeatures(FeatureSet):
         super().__init__(rate, channels, window)
         if channels != 3:
             raise ValueError(f"acceleration with {channels!r} channels: needs 3, x, y and z")
-        self._hann: NDArray[np.float64] = np.empty(0)
 
     def update(self, block: Segment) -> None:
         """Do nothing: the features need no more than the window itself."""
@@ -71,25 +76,11 @@ class AccFeatures(FeatureSet):
         series = np.empty((4, n))
         series[:3] = window.filtered.T
         np.sqrt(np.einsum("ij,ij->j", series[:3], series[:3]), out=series[3])
-        total = series.sum(axis=1)
-        whole = bool(np.isfinite(total).all())
-        present = np.ones((4, n), dtype=bool) if whole else series == series
-        counts = np.full(4, n) if whole else present.sum(axis=1)
-        if not whole:
-            series[~present] = 0.0
-            total = series.sum(axis=1)
-        mean = total / counts
-        series -= mean[:, None]
-        if not whole:
-            series[~present] = 0.0
-        per_series = out[:16].reshape(4, 4)
-        per_series[:, 0] = mean
-        per_series[:, 1] = np.sqrt(np.einsum("ij,ij->i", series, series) / counts)
-        per_series[:, 2] = np.abs(series).sum(axis=1) / counts * self.window
-        per_series[:, 3] = self._peak_frequency(series, window.rate)
+        statistics, present = describe(series, window.rate, self.window)
+        out[:16] = statistics.ravel()
         magnitude, known = series[3], present[3]
         last = slice(-max(1, round(RECENT * window.rate)), None)
-        recent = magnitude[last] if whole else magnitude[last][known[last]]
+        recent = magnitude[last][known[last]]
         if len(recent):
             out[16] = recent.std()
         out[17] = _still(magnitude, known, window.rate)
@@ -118,22 +109,66 @@ class AccFeatures(FeatureSet):
         good &= np.bincount(run)[run] < max(2, round(FLAT * window.rate))
         return np.count_nonzero(good) / len(raw)
 
-    def _peak_frequency(self, series: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-        """Frequency of the largest spectral line above `POSTURE` of each row, in Hz."""
-        n = series.shape[1]
-        if len(self._hann) != n:
-            self._hann = np.hanning(n)
-        length = 1 << (n - 1).bit_length()
-        spectrum = np.fft.rfft(series * self._hann, length, axis=1)
-        power = spectrum.real**2 + spectrum.imag**2
-        first = int(np.ceil(POSTURE * length / rate))
-        power = power[:, first:]
-        if not power.shape[1]:
-            return np.full(len(series), np.nan)
-        line = power.argmax(axis=1)
-        frequency: NDArray[np.float64] = (line + first) * rate / length
-        frequency[power[np.arange(len(series)), line] <= 0] = np.nan
-        return frequency
+
+def describe(
+    series: NDArray[np.float64], rate: float, seconds: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Describe series of acceleration.
+
+    Parameters
+    ----------
+    series : ndarray of float64, shape (n_series, n_samples)
+        In g, NaN where missing. It is changed in place: its mean is taken off, and missing
+        samples become 0.
+    rate : float
+        Samples per second.
+    seconds : float
+        Length of a whole window, to which the integral is scaled.
+
+    Returns
+    -------
+    statistics : ndarray of float64, shape (n_series, 4)
+        Mean, standard deviation, absolute integral of the mean-free series, peak frequency.
+    present : ndarray of bool, shape (n_series, n_samples)
+    """
+    total = series.sum(axis=1)
+    whole = bool(np.isfinite(total).all())
+    present = np.ones(series.shape, dtype=np.bool_) if whole else series == series
+    counts = present.sum(axis=1)
+    if not whole:
+        series[~present] = 0.0
+        total = series.sum(axis=1)
+    mean = total / counts
+    series -= mean[:, None]
+    if not whole:
+        series[~present] = 0.0
+    statistics = np.empty((len(series), 4))
+    statistics[:, 0] = mean
+    statistics[:, 1] = np.sqrt(np.einsum("ij,ij->i", series, series) / counts)
+    statistics[:, 2] = np.abs(series).sum(axis=1) / counts * seconds
+    statistics[:, 3] = _peak_frequency(series, rate)
+    return statistics, present
+
+
+def _peak_frequency(series: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Frequency of the largest spectral line above `POSTURE` of each row, in Hz."""
+    n = series.shape[1]
+    length = 1 << (n - 1).bit_length()
+    spectrum = np.fft.rfft(series * _hanning(n), length, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    first = int(np.ceil(POSTURE * length / rate))
+    power = power[:, first:]
+    if not power.shape[1]:
+        return np.full(len(series), np.nan)
+    line = power.argmax(axis=1)
+    frequency: NDArray[np.float64] = (line + first) * rate / length
+    frequency[power[np.arange(len(series)), line] <= 0] = np.nan
+    return frequency
+
+
+@lru_cache(maxsize=16)
+def _hanning(length: int) -> NDArray[np.float64]:
+    return np.hanning(length)
 
 
 def _still(magnitude: NDArray[np.float64], known: NDArray[np.bool_], rate: float) -> float:

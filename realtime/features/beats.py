@@ -46,6 +46,67 @@ class Beats:
     intervals: NDArray[np.float64]
 
 
+class BeatLog:
+    """Beats by grid index, in order, as a detector finds them.
+
+    Parameters
+    ----------
+    rate : float
+        Samples per second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._indices: list[int] = []
+        self._fractions: list[float] = []
+        self._amplitudes: list[float] = []
+        self._breaks: list[int] = []
+
+    @property
+    def last(self) -> int | None:
+        """Grid index of the newest beat."""
+        return self._indices[-1] if self._indices else None
+
+    def add(self, index: int, fraction: float, amplitude: float, breaks: int) -> None:
+        """Append a beat, later than those before it.
+
+        Parameters
+        ----------
+        index : int
+            Grid index of its peak sample.
+        fraction : float
+            From that sample to the refined peak, in samples.
+        amplitude : float
+        breaks : int
+            How many samples were missing before it; beats between which this grows have no
+            interval.
+        """
+        self._indices.append(index)
+        self._fractions.append(fraction)
+        self._amplitudes.append(amplitude)
+        self._breaks.append(breaks)
+
+    def between(self, start: int, stop: int) -> Beats:
+        """Return the beats whose peak sample lies in [start, stop)."""
+        first = bisect_left(self._indices, start)
+        last = bisect_left(self._indices, stop)
+        indices = np.array(self._indices[first:last], dtype=np.int64)
+        # The whole part is taken off as an integer: the result does not depend on the time origin.
+        positions = (indices - start) + np.array(self._fractions[first:last])
+        times = positions / self.rate
+        breaks = np.array(self._breaks[first:last], dtype=np.int64)
+        intervals = times[1:] - times[:-1]
+        intervals[breaks[1:] != breaks[:-1]] = np.nan
+        return Beats(times, np.array(self._amplitudes[first:last]), intervals)
+
+    def forget(self, before: int) -> None:
+        """Drop the beats whose peak sample lies before a grid index."""
+        old = bisect_left(self._indices, before)
+        if old:
+            for kept in (self._indices, self._fractions, self._amplitudes, self._breaks):
+                del kept[:old]
+
+
 class PulseDetector:
     """Finds the systolic peaks of a pulse wave with two moving averages.
 
@@ -92,10 +153,7 @@ class PulseDetector:
         self._level = np.zeros(self._past)
         self._missing = np.zeros(self._past, dtype=np.int64)
         self._pulse_start: int | None = None
-        self._indices: list[int] = []
-        self._fractions: list[float] = []
-        self._amplitudes: list[float] = []
-        self._breaks: list[int] = []
+        self._log = BeatLog(rate)
 
     def update(self, start: int, samples: NDArray[np.float64]) -> None:
         """Take in the next samples.
@@ -128,20 +186,11 @@ class PulseDetector:
             self._signal = self._signal[undecided:]
             self._level = self._level[undecided:]
             self._missing = self._missing[undecided:]
-            self._forget()
+            self._log.forget(self._stop - self._kept)
 
     def beats(self, start: int, stop: int) -> Beats:
         """Return the beats whose peak sample lies in [start, stop)."""
-        first = bisect_left(self._indices, start)
-        last = bisect_left(self._indices, stop)
-        indices = np.array(self._indices[first:last], dtype=np.int64)
-        # The whole part is taken off as an integer: the result does not depend on the time origin.
-        positions = (indices - start) + np.array(self._fractions[first:last])
-        times = positions / self.rate
-        breaks = np.array(self._breaks[first:last], dtype=np.int64)
-        intervals = times[1:] - times[:-1]
-        intervals[breaks[1:] != breaks[:-1]] = np.nan
-        return Beats(times, np.array(self._amplitudes[first:last]), intervals)
+        return self._log.between(start, stop)
 
     def _decide(self, count: int) -> None:
         """Find pulses in the `count` samples whose surroundings are now complete."""
@@ -150,8 +199,8 @@ class PulseDetector:
         square = _square(around)
         here = slice(first, first + count)
         inner = self._half - self._pulse // 2
-        over_pulse = _moving_sum(square[inner : len(square) - inner], self._pulse)
-        over_beat = _moving_sum(square, self._beat)
+        over_pulse = moving_sum(square[inner : len(square) - inner], self._pulse)
+        over_beat = moving_sum(square, self._beat)
         present = around == around
         if present.all():
             average_pulse = over_pulse / self._pulse
@@ -159,9 +208,9 @@ class PulseDetector:
         else:
             # Averages over what is there; a pulse never reaches across a missing sample.
             known = present.astype(np.float64)
-            short = _moving_sum(known[inner : len(known) - inner], self._pulse)
+            short = moving_sum(known[inner : len(known) - inner], self._pulse)
             average_pulse = over_pulse / np.maximum(short, 1.0)
-            average_beat = over_beat / np.maximum(_moving_sum(known, self._beat), 1.0)
+            average_beat = over_beat / np.maximum(moving_sum(known, self._beat), 1.0)
         inside = average_pulse > average_beat + OFFSET * self._level[here]
         inside &= present[self._half : self._half + count]
         assert self._stop is not None
@@ -180,24 +229,15 @@ class PulseDetector:
             return
         held = self._signal
         peak = start + int(held[start:stop].argmax())
-        if self._indices and origin + peak - self._indices[-1] < self._refractory:
+        last = self._log.last
+        if last is not None and origin + peak - last < self._refractory:
             return
         left, top, right = held[peak - 1 : peak + 2].tolist()
         if not (left < top >= right):
             return
         trough = float(np.fmin.reduce(held[peak - self._trough : peak]))
-        self._indices.append(origin + peak)
-        self._fractions.append(0.5 * (left - right) / (left - 2.0 * top + right))
-        self._amplitudes.append(top - trough)
-        self._breaks.append(int(self._missing[peak]))
-
-    def _forget(self) -> None:
-        """Drop the beats that no window can contain any more."""
-        assert self._stop is not None
-        old = bisect_left(self._indices, self._stop - self._kept)
-        if old:
-            for kept in (self._indices, self._fractions, self._amplitudes, self._breaks):
-                del kept[:old]
+        fraction = 0.5 * (left - right) / (left - 2.0 * top + right)
+        self._log.add(origin + peak, fraction, top - trough, int(self._missing[peak]))
 
 
 def _odd(width: float) -> int:
@@ -211,7 +251,7 @@ def _square(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     return half * half
 
 
-def _moving_sum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def moving_sum(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Sums of `width` neighbours, one for every place that has so many.
 
     Sums of 1, 2, 4, 8 ... neighbours are put together. Unlike a running sum, this carries no

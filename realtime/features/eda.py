@@ -141,7 +141,7 @@ class EdaFeatures(FeatureSet):
 
     name: ClassVar[str] = "eda"
     version: ClassVar[int] = 1
-    features: ClassVar[tuple[Feature, ...]] = (
+    features: tuple[Feature, ...] = (
         Feature("mean", "uS", 1.0),
         Feature("std", "uS", 5.0),
         Feature("min", "uS", 1.0),
@@ -268,14 +268,18 @@ class EdaFeatures(FeatureSet):
         Rows count that are 0.01 to 100 uS, part of no stretch of `FLAT` seconds without any change,
         and at neither side of a step of more than 10 uS/s.
         """
-        raw = window.raw[:, 0]
-        if not len(raw):
-            return 0.0
-        good = (raw >= LOWEST) & (raw <= HIGHEST)
-        step = np.diff(raw)
-        jump = np.abs(step) > STEEPEST / window.rate
-        good[1:] &= ~jump
-        good[:-1] &= ~jump
-        run = np.concatenate(([0], np.cumsum(step != 0)))
-        good &= np.bincount(run)[run] < max(2, round(FLAT * window.rate))
-        return np.count_nonzero(good) / len(raw)
+        return plausible_share(window.raw[:, 0], window.rate)
+
+
+def plausible_share(raw: NDArray[np.float64], rate: float) -> float:
+    """Share of samples that are plausible skin conductance in uS, as `EdaFeatures.quality` says."""
+    if not len(raw):
+        return 0.0
+    good = (raw >= LOWEST) & (raw <= HIGHEST)
+    step = np.diff(raw)
+    jump = np.abs(step) > STEEPEST / rate
+    good[1:] &= ~jump
+    good[:-1] &= ~jump
+    run = np.concatenate(([0], np.cumsum(step != 0)))
+    good &= np.bincount(run)[run] < max(2, round(FLAT * rate))
+    return np.count_nonzero(good) / len(raw)

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dgtsv
-
-from realtime.features.spectrum import band_power, power_density
 
 SHORTEST, LONGEST = 0.3, 2.0
 """Seconds between which an inter-beat interval lies (200 to 30 beats/min)."""
@@ -39,26 +36,19 @@ TIME_DOMAIN = {
     "HTI": "1",
     "TINN": "ms",
 }
-FREQUENCY_DOMAIN = {
-    "LF": "1",
-    "HF": "1",
-    "LFHF": "1",
-    "LFn": "1",
-    "HFn": "1",
-    "LnHF": "1",
-}
 POINCARE = {"SD1": "ms", "SD2": "ms", "SD1SD2": "1"}
+LONG_TERM = {
+    "SDANN1": "ms",
+    "SDNNI1": "ms",
+    "SDANN2": "ms",
+    "SDNNI2": "ms",
+    "SDANN5": "ms",
+    "SDNNI5": "ms",
+}
 """Names of the indices, in the order in which they are returned, with their units."""
-
-BANDS = {"VLF": (0.0033, 0.04), "LF": (0.04, 0.15), "HF": (0.15, 0.4), "VHF": (0.4, 0.5)}
-"""Hz (Task Force of the ESC and NASPE 1996)."""
 
 BIN = 1000.0 / 128.0
 """ms; width of a bin of the interval histogram (Task Force 1996)."""
-
-TACHOGRAM_RATE = 4.0
-"""Hz to which intervals are interpolated for the spectrum, at least. NeuroKit2 uses 100 Hz; below
-0.4 Hz the two spectra differ by 2 parts in 1000."""
 
 
 def reject_artefacts(intervals: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,6 +77,27 @@ def reject_artefacts(intervals: NDArray[np.float64]) -> NDArray[np.float64]:
     return kept
 
 
+def regular(normal: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Tell which intervals are one of three alike in a row.
+
+    Parameters
+    ----------
+    normal : ndarray of float64, shape (n,)
+        Intervals in order; NaN where missing or rejected.
+    share : float
+        Neighbours are alike if they differ by no more than this share of the shorter.
+    """
+    out = np.zeros(len(normal), dtype=np.bool_)
+    if len(normal) > 2:
+        earlier, later = normal[:-1], normal[1:]
+        alike = np.abs(later - earlier) <= share * np.minimum(earlier, later)
+        middle = alike[:-1] & alike[1:]
+        out[:-2] = middle
+        out[1:-1] |= middle
+        out[2:] |= middle
+    return out
+
+
 def quantile(ordered: NDArray[np.float64], share: float) -> float:
     """Return a quantile of sorted values, linear between neighbours; NaN of none.
 
@@ -99,6 +110,25 @@ def quantile(ordered: NDArray[np.float64], share: float) -> float:
     low = float(ordered[below])
     high = float(ordered[min(below + 1, len(ordered) - 1)])
     return low + (position - below) * (high - low)
+
+
+def neighbours(
+    intervals: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the intervals that have a successor, and their successors.
+
+    Parameters
+    ----------
+    intervals : ndarray of float64, shape (n,)
+        In order; NaN where missing or rejected.
+
+    Returns
+    -------
+    earlier, later : ndarray of float64, shape (n_pairs,)
+    """
+    earlier, later = intervals[:-1], intervals[1:]
+    pairs = (earlier == earlier) & (later == later)
+    return earlier[pairs], later[pairs]
 
 
 def time_domain(intervals: NDArray[np.float64]) -> dict[str, float]:
@@ -161,9 +191,7 @@ def poincare(intervals: NDArray[np.float64]) -> dict[str, float]:
         `POINCARE`'s names (Brennan et al. 2001); NaN with fewer than three pairs of neighbours.
     """
     out = dict.fromkeys(POINCARE, float("nan"))
-    earlier, later = intervals[:-1], intervals[1:]
-    pairs = (earlier == earlier) & (later == later)
-    earlier, later = earlier[pairs], later[pairs]
+    earlier, later = neighbours(intervals)
     if len(later) < 3:
         return out
     scale = 1000.0 / np.sqrt(2.0)
@@ -173,60 +201,39 @@ def poincare(intervals: NDArray[np.float64]) -> dict[str, float]:
     return out
 
 
-def frequency_domain(
-    times: NDArray[np.float64], intervals: NDArray[np.float64]
-) -> dict[str, float]:
-    """Indices of the spectrum of the interval series.
-
-    The series is interpolated, its mean taken off, and the power spectral density averaged over
-    three Hann windows of half its length (Welch). Lines below four over the series' length are left
-    out, and the density is divided by its maximum, both as in NeuroKit2: LF and HF are relative.
+def long_term(times: NDArray[np.float64], intervals: NDArray[np.float64]) -> dict[str, float]:
+    """Spread of the means of segments of 1, 2 and 5 minutes, and mean of their spreads.
 
     Parameters
     ----------
     times : ndarray of float64, shape (n,)
-        Seconds at which each interval ends, rising.
+        Seconds from the first beat at which each interval ends, rising.
     intervals : ndarray of float64, shape (n,)
-        Seconds; NaN where missing or rejected. Holes are bridged by straight lines.
+        Seconds; NaN where missing or rejected.
 
     Returns
     -------
     dict
-        `FREQUENCY_DOMAIN`'s names; NaN with fewer than ten intervals, and where a band has too few
-        lines (LF needs about 45 s).
+        `LONG_TERM`'s names; NaN with fewer than three segments. A segment holds the intervals that
+        end in it but for its last, as in NeuroKit2.
     """
-    out = dict.fromkeys(FREQUENCY_DOMAIN, float("nan"))
+    out = dict.fromkeys(LONG_TERM, float("nan"))
     known = intervals == intervals
     times, values = times[known], intervals[known] * 1000.0
-    if len(values) < 10:
-        return out
-    if not known.all():
-        times, values = _bridge(times, values)
-    length = float(times[-1] - times[0])
-    half = 4 * int(np.ceil(length / 2.0 * TACHOGRAM_RATE / 4.0))
-    series = _interpolate(times, values, times[0] + np.arange(2 * half) * (length / (2 * half)))
-    series -= series.mean()
-    quarter = half // 2
-    segments = np.array([series[i : i + half] for i in (0, quarter, half)])
-    frequencies, densities = power_density(segments, 2 * half / length, 2 * half)
-    density = densities.sum(axis=0)
-    peak = float(density.max())
-    # What is left of a perfectly even rhythm is rounding.
-    if not peak > 1e-12:
-        return out
-    density[:4] = 0.0
-    density = density[4:] / peak
-    frequencies = frequencies[4:]
-    power = {
-        name: np.float64(band_power(frequencies, density, low, high))
-        for name, (low, high) in BANDS.items()
-    }
-    total = np.float64(sum(value for value in power.values() if value == value))
-    out["LF"], out["HF"] = power["LF"], power["HF"]
-    out["LFHF"] = power["LF"] / power["HF"]
-    out["LFn"] = power["LF"] / total
-    out["HFn"] = power["HF"] / total
-    out["LnHF"] = float(np.log(power["HF"]))
+    for minutes in (1, 2, 5):
+        count = round(times[-1] / (60.0 * minutes)) if len(times) else 0
+        if count < 3:
+            break
+        edges = np.searchsorted(times, 60.0 * minutes * np.arange(count + 1))
+        segments = [
+            values[first : last - 1]
+            for first, last in zip(edges[:-1], edges[1:], strict=True)
+            if last - 1 - first > 1
+        ]
+        if len(segments) < 3:
+            break
+        out[f"SDANN{minutes}"] = _deviation(np.array([segment.mean() for segment in segments]))
+        out[f"SDNNI{minutes}"] = sum(map(_deviation, segments)) / len(segments)
     return out
 
 
@@ -256,56 +263,3 @@ def _triangle(histogram: NDArray[np.int64], shortest: float, longest: float) -> 
     line = height * (spans + 1) * (2 * spans + 1) / 6.0
     misfit = squares + height / spans * (line - 2.0 * products)
     return float((top + spans[misfit.argmin()] - left) * BIN)
-
-
-def _bridge(
-    times: NDArray[np.float64], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fill holes with points on a straight line, a second apart: a spline alone would overshoot."""
-    width = times[1:] - times[:-1]
-    holes = np.flatnonzero(width > LONGEST)
-    if not len(holes):
-        return times, values
-    pieces = np.rint(width[holes]).astype(np.int64)
-    within = np.repeat(holes, pieces - 1)
-    rank = np.arange(1, len(within) + 1) - np.repeat(np.cumsum(pieces - 1) - pieces + 1, pieces - 1)
-    filled = times[within] + rank * (width[holes] / pieces).repeat(pieces - 1)
-    every = np.sort(np.concatenate((times, filled)))
-    return every, np.interp(every, times, values)
-
-
-def _interpolate(
-    knots: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Quadratic spline whose pieces meet half-way between knots, as `scipy.interpolate` builds it.
-
-    For so few points this takes a quarter of scipy's time.
-    """
-    # B-splines of degree 2 (de Boor 1978). The first and last two pieces are each one.
-    edges = np.concatenate((knots[:1], 0.5 * (knots[1:-2] + knots[2:-1]), knots[-1:]))
-    low, high = edges[:-1], edges[1:]
-    width = high - low
-    falling = width.copy()
-    falling[1:] += width[:-1]
-    falling *= width
-    rising = width.copy()
-    rising[:-1] += width[1:]
-    rising *= width
-    # Of the three splines that are not 0 on a piece, the first falls, the last rises, and all add
-    # up to 1. Each inner knot has a piece to itself, so that the system is tridiagonal.
-    inner = knots[1:-1]
-    first = (high - inner) ** 2 / falling
-    last = (inner - low) ** 2 / rising
-    none = np.zeros(1)
-    diagonal = np.concatenate((none + 1.0, 1.0 - first - last, none + 1.0))
-    *_, weights, _ = dgtsv(
-        np.concatenate((first, none)), diagonal, np.concatenate((none, last)), values
-    )
-    piece = np.minimum(np.searchsorted(edges, at, side="right") - 1, len(width) - 1)
-    first = (high[piece] - at) ** 2 / falling[piece]
-    last = (at - low[piece]) ** 2 / rising[piece]
-    middle = weights[piece + 1]
-    result: NDArray[np.float64] = (
-        middle + first * (weights[piece] - middle) + last * (weights[piece + 2] - middle)
-    )
-    return result

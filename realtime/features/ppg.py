@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.features import hrv
+from realtime.features import hrv, hrv_spectrum
 from realtime.features.base import Feature, FeatureSet, Segment
 from realtime.features.beats import Beats, PulseDetector
 
@@ -36,7 +36,7 @@ _NEEDS = {
     **dict.fromkeys(("HF", "LnHF"), 30.0),
     **dict.fromkeys(("LF", "LFHF", "LFn", "HFn"), 60.0),
 }
-_HRV_UNITS = {**hrv.TIME_DOMAIN, **hrv.FREQUENCY_DOMAIN, **hrv.POINCARE}
+_HRV_UNITS = {**hrv.TIME_DOMAIN, **hrv_spectrum.FREQUENCY_DOMAIN, **hrv.POINCARE}
 
 
 class _Pulse(NamedTuple):
@@ -61,7 +61,7 @@ class PpgFeatures(FeatureSet):
 
     name: ClassVar[str] = "ppg"
     version: ClassVar[int] = 1
-    features: ClassVar[tuple[Feature, ...]] = (
+    features: tuple[Feature, ...] = (
         Feature("heart_rate", "1/min", 10.0),
         *(Feature(name, unit, _NEEDS[name]) for name, unit in _HRV_UNITS.items()),
         Feature("amplitude", "ln(a.u.)", 10.0),
@@ -104,7 +104,7 @@ class PpgFeatures(FeatureSet):
         clean = np.where(pulse.clean, normal, np.nan)
         indices = hrv.time_domain(clean) | hrv.poincare(clean)
         if out[-1] >= COVERED:
-            indices |= hrv.frequency_domain(beats.times[1:], clean)
+            indices |= hrv_spectrum.frequency_domain(beats.times[1:], clean)
         for place, name in enumerate(_HRV_UNITS, start=1):
             out[place] = indices.get(name, np.nan)
         return out
@@ -131,14 +131,7 @@ def _judge(beats: Beats) -> _Pulse:
     """Tell normal, regular and clean intervals."""
     intervals = beats.intervals
     normal = hrv.reject_artefacts(intervals)
-    regular = np.zeros(len(normal), dtype=np.bool_)
-    if len(normal) > 2:
-        earlier, later = normal[:-1], normal[1:]
-        alike = np.abs(later - earlier) <= REGULAR * np.minimum(earlier, later)
-        middle = alike[:-1] & alike[1:]
-        regular[:-2] = middle
-        regular[1:-1] |= middle
-        regular[2:] |= middle
+    regular = hrv.regular(normal, REGULAR)
     level = _median(beats.amplitudes)
     low, high = AMPLITUDES
     usual = (beats.amplitudes >= low * level) & (beats.amplitudes <= high * level)

@@ -25,7 +25,7 @@ class TemperatureFeatures(FeatureSet):
 
     name: ClassVar[str] = "temperature"
     version: ClassVar[int] = 1
-    features: ClassVar[tuple[Feature, ...]] = (
+    features: tuple[Feature, ...] = (
         Feature("mean", "degC", 1.0),
         Feature("std", "degC", 5.0),
         Feature("min", "degC", 1.0),

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.errors import InputError
-from realtime.features import FEATURE_SETS, feature_set, hrv
+from realtime.features import hrv
 from realtime.features.base import Segment
 from realtime.features.ppg import PpgFeatures
 from tests.data import data_folder
@@ -57,20 +56,6 @@ def run(
 
 def wave(seconds: float = 70.0, seed: int = 0, interval: float = 0.8) -> NDArray[np.float64]:
     return pulse_wave(beat_times(seconds, seed, interval), RATE, seconds)
-
-
-def test_registry_knows_the_wrist_rig() -> None:
-    assert set(FEATURE_SETS) >= {"ppg", "eda", "temperature", "acc"}
-    for name, kind in FEATURE_SETS.items():
-        assert kind.name == name
-        assert feature_set(name) is kind
-        names = [feature.name for feature in kind.features]
-        assert len(set(names)) == len(names)
-
-
-def test_unknown_feature_set_is_quoted() -> None:
-    with pytest.raises(InputError, match="'pgg'.*ppg"):
-        feature_set("pgg")
 
 
 @pytest.mark.parametrize("interval", [0.5, 0.8, 1.2])
