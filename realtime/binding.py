@@ -65,7 +65,8 @@ class Binding:
     ----------
     participant, modality : str
     sources : tuple of Source
-        Together they give each of the modality's channels once.
+        Together they give each of the modality's channels once; some may be absent if the rig
+        needs fewer than all.
     notes : tuple of str
         What was chosen, assumed, converted and resampled.
     """
@@ -184,7 +185,7 @@ def survey(
     ambiguous: dict[str, tuple[StreamInfo, ...]] = {}
     for modality in rig.modalities:
         wanted = chosen.get(modality.name)
-        fits, refused = _judge(current, modality)
+        fits, refused = _judge(current, modality, participant, wanted)
         groups = complete(fits, modality, refused)
         if wanted is not None:
             groups = _choose(groups, current, modality.name, wanted, refused)
@@ -244,16 +245,27 @@ def _check_roles(rig: Rig, chosen: Mapping[str, str]) -> None:
 
 
 def _judge(
-    streams: Sequence[StreamInfo], modality: ModalitySettings
+    streams: Sequence[StreamInfo],
+    modality: ModalitySettings,
+    participant: str,
+    wanted: str | None,
 ) -> tuple[list[Fit], dict[str, str]]:
+    verdicts = {info.key: fit(info, modality) for info in streams}
+    called = [info for info in streams if wanted is not None and is_called(info, wanted)]
+    if not any(isinstance(verdicts[info.key], Fit) for info in called):
+        # None is it by itself: the user's word counts where the streams say nothing.
+        verdicts.update({info.key: fit(info, modality, chosen=True) for info in called})
     fits: list[Fit] = []
     refused: dict[str, str] = {}
     for info in streams:
-        verdict = fit(info, modality)
+        verdict = verdicts[info.key]
         if isinstance(verdict, Fit):
             fits.append(verdict)
         elif isinstance(verdict, Refusal):
             refused[info.key] = verdict.reason
+            if verdict.meaning:
+                option = remedy(participant, modality.name, info, streams)
+                refused[info.key] += f": say with {option} that {verdict.meaning}"
     return fits, refused
 
 
@@ -274,10 +286,10 @@ def _choose(
     keys = {info.key for info in called}
     kept = [group for group in groups if any(item.stream.key in keys for item in group)]
     if not kept:
-        reasons = [refused[key] for key in keys if key in refused]
+        first = next((info for info in called if info.key in refused), called[0])
         raise UnknownChoice(
-            f"--bind {modality}={wanted!r}: {described(called[0])} cannot serve as {modality}, "
-            f"since it {reasons[0] if reasons else 'carries nothing of the kind'}: choose another"
+            f"--bind {modality}={wanted!r}: {described(first)} cannot serve as {modality}, since "
+            f"it {refused.get(first.key, 'carries nothing of the kind')}: choose another"
         )
     return kept
 
@@ -289,6 +301,10 @@ def _binding(
     groups: list[Group],
 ) -> Binding:
     notes = list(dict.fromkeys(note for item in group for note in item.notes))
+    given = {channel for item in group for channel in item.channels}
+    missing = [name for i, name in enumerate(modality.channel_names) if i not in given]
+    if missing:
+        notes.insert(0, f"missing: {', '.join(missing)}; they stay empty, nothing is interpolated")
     if len(group) > 1:
         notes.insert(0, f"put together from {len(group)} streams")
     others = [repr(other[0].stream.type) for other in groups if other is not group]

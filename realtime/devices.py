@@ -6,12 +6,12 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from realtime.fit import Fit
+from realtime.fit import Fit, lacking
 from realtime.recording import StreamInfo
 from realtime.rig import ModalitySettings
 
 Group = tuple[Fit, ...]
-"""Streams that together give all channels of one modality."""
+"""Streams that together give the channels of one modality, as many as are needed."""
 
 
 def described(stream: StreamInfo) -> str:
@@ -36,25 +36,23 @@ def newest(streams: Sequence[StreamInfo]) -> tuple[list[StreamInfo], list[str]]:
 
 
 def complete(fits: list[Fit], modality: ModalitySettings, refused: dict[str, str]) -> list[Group]:
-    """Return every set of streams of one device that gives all of a modality's channels."""
-    every = range(len(modality.channels))
-    groups: list[Group] = [(item,) for item in fits if len(item.channels) == len(every)]
+    """Return every set of streams of one device that gives as many channels as are needed."""
+    needed = modality.needed_channels
+    groups: list[Group] = [(item,) for item in fits if len(item.channels) >= needed]
     parts: dict[str, list[Fit]] = {}
     for item in fits:
-        if len(item.channels) < len(every):
+        if len(item.channels) < needed:
             parts.setdefault(device_of(item.stream), []).append(item)
-    joined = [group for device in parts.values() for group in _join(device, len(every))]
+    joined = [group for device in parts.values() for group in _join(device, modality)]
     if not joined and not groups:
         # Ids may differ in ways of their own; if each channel is there once there is no doubt.
-        everything = _join([item for device in parts.values() for item in device], len(every))
+        everything = _join([item for device in parts.values() for item in device], modality)
         joined = everything if len(everything) == 1 else []
     groups += joined
     used = {item.stream.key for group in groups for item in group}
     for item in itertools.chain.from_iterable(parts.values()):
         if item.stream.key not in used:
-            have = ", ".join(modality.channels[channel].name for channel in item.channels)
-            need = ", ".join(channel.name for channel in modality.channels)
-            refused[item.stream.key] = f"gives only {have} of {need}"
+            refused[item.stream.key] = lacking(item.stream, item.channels, modality)
     return groups
 
 
@@ -67,7 +65,11 @@ def best_groups(groups: list[Group]) -> list[Group]:
         devices = {"": groups}
     found = []
     for own in devices.values():
-        ranks = [max(item.rank for item in group) for group in own]
+        # More channels are better, whatever they are called.
+        ranks = [
+            (-sum(len(item.channels) for item in group), max(item.rank for item in group))
+            for group in own
+        ]
         found += [group for group, rank in zip(own, ranks, strict=True) if rank == min(ranks)]
     return found
 
@@ -87,15 +89,16 @@ def device_of(stream: StreamInfo) -> str:
     return re.sub(r"[xyz]$", "", text) if stream.channel_count == 1 else text
 
 
-def _join(parts: list[Fit], channels: int) -> list[Group]:
-    """Return the ways to put all channels together from streams of one channel each."""
-    choices = [
-        [item for item in parts if item.channels == (channel,)] for channel in range(channels)
-    ]
+def _join(parts: list[Fit], modality: ModalitySettings) -> list[Group]:
+    """Return the ways to put the channels together from streams of one channel each."""
+    options: dict[tuple[int, ...], list[Fit]] = {}
+    for item in sorted(parts, key=lambda item: item.channels):
+        if len(item.channels) == 1:
+            options.setdefault(item.channels, []).append(item)
     # A device with many like channels is no case for guesses, nor for endless lists.
-    if any(len(options) > 4 for options in choices):
+    if len(options) < modality.needed_channels or any(len(same) > 4 for same in options.values()):
         return []
-    return list(itertools.product(*choices))
+    return list(itertools.product(*options.values()))
 
 
 def _are_siblings(streams: Sequence[StreamInfo]) -> bool:

@@ -7,37 +7,27 @@ decides where labels are absent or say too little.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from realtime.errors import InputError
+from realtime.labels import columns_by_label, is_counted, kind, listed, place_of
 from realtime.recording import StreamInfo
-from realtime.rig import ModalitySettings
+from realtime.rig import ChannelSettings, ModalitySettings
 from realtime.units import Conversion, converter, is_unstated
+from realtime.video import TEXTURE_TYPE, frame_format, is_video, texture_of
 
 # Type of the streams that this program publishes its own predictions on.
 PREDICTION_TYPE = "affect"
-# A label that counts channels says nothing of what they measure.
-_COUNTED = re.compile(r"(ch|chan|channel|data|sensor|raw)?[\s_:#.-]*\d*", re.IGNORECASE)
 # Streams about other streams carry their labels, but not their signals.
 _ABOUT = re.compile(r"quality|battery|impedance|contact|accuracy|marker|event", re.IGNORECASE)
+# So many labels of a wide stream are read for what they say, at most.
+_READ = 512
 # OpenSignals names a channel after its sensor, its device and its port.
 _OPENSIGNALS = re.compile(r"[A-Z]+BIT(REV)?\d+", re.IGNORECASE)
-# What labels commonly begin with, by what they measure.
-_KINDS = {
-    "ECG": re.compile(r"ECG|EKG"),
-    "EMG": re.compile(r"EMG"),
-    "EOG": re.compile(r"[HV]?EOG"),
-    "EEG": re.compile(r"EEG|(FP|AF|FC|FT|CP|TP|PO|F|C|T|P|O)(\d{1,2}|Z)$"),
-    "EDA": re.compile(r"EDA|GSR|SKIN_?COND|ELECTRODERMAL|SC[LR]?$"),
-    "PPG": re.compile(r"PPG|BVP|PULSE|OPTICS"),
-    "respiration": re.compile(r"RESP|RIP"),
-    "acceleration": re.compile(r"ACC"),
-    "rotation": re.compile(r"GYR"),
-    "magnetic field": re.compile(r"MAG"),
-    "temperature": re.compile(r"TEMP|THERM|SKT"),
-    "battery": re.compile(r"BATT"),
-    "a counter": re.compile(r"COUNTER|NSEQ|SAMPLE|TIMESTAMP|INTERPOLATE"),
-}
+# Channels of these are axes, which every device sends in the order X, Y, Z. Electrodes have no
+# such order.
+_AXES = frozenset({"acceleration", "rotation", "magnetic field"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +58,31 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a stream that looks like a modality cannot serve as it."""
+    """Why a stream that looks like a modality cannot serve as it.
+
+    Attributes
+    ----------
+    reason : str
+    meaning : str
+        What the user would say by choosing the stream all the same; empty if that is no help.
+    """
 
     reason: str
+    meaning: str = ""
 
 
-def fit(stream: StreamInfo, modality: ModalitySettings) -> Fit | Refusal | None:
+def fit(
+    stream: StreamInfo, modality: ModalitySettings, chosen: bool = False
+) -> Fit | Refusal | None:
     """Judge one stream for one modality.
+
+    Parameters
+    ----------
+    stream : StreamInfo
+    modality : ModalitySettings
+    chosen : bool
+        The user says that this stream is the modality: where labels say nothing, its channels are
+        taken in their order, and its type does not matter.
 
     Returns
     -------
@@ -83,15 +91,19 @@ def fit(stream: StreamInfo, modality: ModalitySettings) -> Fit | Refusal | None:
     """
     if stream.format == "string" or stream.type.casefold() == PREDICTION_TYPE:
         return None
-    type_rank = _rank(stream.type, modality.types)
+    if is_video(stream):
+        return _fit_video(stream, modality)
+    type_rank = place_of(stream.type, modality.types)
     if type_rank is None and (_ABOUT.search(stream.type) or _ABOUT.search(stream.name)):
         return None
     labels = _labels(stream, modality)
+    if type_rank is None and not chosen and not any(labels):
+        return None
     found, notes = _by_label(labels, modality, typed=type_rank is not None)
     if not found:
-        if type_rank is None:
+        if type_rank is None and not chosen:
             return None
-        placed = _by_position(stream, modality, labels)
+        placed = _by_position(stream, modality, labels, chosen)
         if isinstance(placed, Refusal):
             return placed
         found, notes = placed
@@ -104,7 +116,7 @@ def fit(stream: StreamInfo, modality: ModalitySettings) -> Fit | Refusal | None:
     if isinstance(conversion, Refusal):
         return conversion
     if len(columns) < stream.channel_count:
-        taken = ", ".join(repr(labels[column]) for column in columns)
+        taken = listed([repr(labels[column]) for column in columns])
         notes.append(f"took {taken} of {stream.channel_count} channels")
     notes += _unit_notes(stream, modality, columns, conversion)
     if stream.rate == 0:
@@ -122,31 +134,65 @@ def fit(stream: StreamInfo, modality: ModalitySettings) -> Fit | Refusal | None:
     return Fit(stream, columns, channels, conversion, rank, tuple(notes))
 
 
-def kind(label: str) -> str | None:
-    """Return what a channel label says that it measures, or None if it does not say."""
-    text = _spelled(label).upper()
-    return next((name for name, pattern in _KINDS.items() if pattern.match(text)), None)
+def _fit_video(stream: StreamInfo, modality: ModalitySettings) -> Fit | Refusal | None:
+    """Judge a video stream as the texture stream that its frames become."""
+    if place_of(TEXTURE_TYPE, modality.types) is None:
+        return None
+    try:
+        texture = texture_of(stream)
+        verdict = fit(texture, modality)
+        face_crop = frame_format(stream).face_crop
+    except InputError as error:
+        return Refusal(str(error))
+    if not isinstance(verdict, Fit):
+        return verdict
+    found = "" if face_crop else ", in which a face is found first"
+    note = f"made from {stream.type} frames{found}"
+    # A camera's own texture stream is better than its frames.
+    rank = (len(modality.types) + 1, verdict.rank[1])
+    return replace(
+        verdict,
+        stream=replace(stream, rate=texture.rate),
+        rank=rank,
+        notes=(note, *verdict.notes),
+    )
 
 
-def _spelled(text: str) -> str:
-    return re.sub(r"[\s.:/-]+", "_", text.strip()).casefold()
+def lacking(stream: StreamInfo, channels: tuple[int, ...], modality: ModalitySettings) -> str:
+    """Say that a stream gives only some of a modality's channels, and what to do about it."""
+    names = modality.channel_names
+    have = listed([names[channel] for channel in channels])
+    if not _is_montage(modality.channels):
+        return f"gives only {have} of {', '.join(names)}"
+    labels = [label for label in stream.labels if label]
+    return (
+        f"gives {f'only {have}' if have else 'none'} of the rig's {len(names)} channels "
+        f"({listed(names)}), at least {modality.needed_channels} are needed, and it has "
+        + (
+            f"{listed(labels)}: copy the rig file and list your own montage"
+            if labels
+            else f"{stream.channel_count} without labels: label them in the device's software, or "
+            "copy the rig file, list your own montage and choose the stream with --bind"
+        )
+    )
 
 
-def _rank(text: str, patterns: tuple[str, ...]) -> int | None:
-    """Return the place of the first pattern that fits, or None."""
-    spelled = _spelled(text)
-    for place, pattern in enumerate(patterns):
-        # Square brackets are no wildcards in a rig file.
-        if spelled and fnmatchcase(spelled, _spelled(pattern).replace("[", "[[]")):
-            return place
-    return None
+@lru_cache(maxsize=64)
+def _kinds(channels: tuple[ChannelSettings, ...]) -> frozenset[str | None]:
+    """Return what the labels of a rig's channels say that they measure."""
+    return frozenset(kind(label) for channel in channels for label in channel.labels)
+
+
+def _is_montage(channels: tuple[ChannelSettings, ...]) -> bool:
+    """Tell whether the order of a modality's channels is the user's own affair."""
+    return len(channels) > 1 and not _kinds(channels) & _AXES
 
 
 def _labels(stream: StreamInfo, modality: ModalitySettings) -> tuple[str, ...]:
     """Return the stream's labels; a lone nameless channel is called as its stream."""
-    if stream.channel_count == 1 and _COUNTED.fullmatch(stream.labels[0]):
+    if stream.channel_count == 1 and is_counted(stream.labels[0]):
         for text in (stream.type, stream.name):
-            if any(_rank(text, channel.labels) is not None for channel in modality.channels):
+            if any(place_of(text, channel.labels) is not None for channel in modality.channels):
                 return (text,)
     return stream.labels
 
@@ -155,43 +201,49 @@ def _by_label(
     labels: tuple[str, ...], modality: ModalitySettings, typed: bool
 ) -> tuple[dict[int, tuple[int, int]], list[str]]:
     """Find the rig's channels among labels: channel to (place of its label, column)."""
-    found: dict[int, tuple[int, int]] = {}
-    notes = []
-    for channel, settings in enumerate(modality.channels):
-        places = []
-        for column, label in enumerate(labels):
-            place = _rank(label, settings.labels)
-            # "X" or "IR" alone may be anything unless the stream's type says what.
-            if place is not None and (typed or len(label.strip()) > 2):
-                places.append((place, column))
-        if places:
-            found[channel] = min(places)
-            same = sum(place == found[channel][0] for place, _ in places)
-            if same > 1:
-                notes.append(f"took the first of {same} channels that could be {settings.name}")
-    return found, notes
+    # "X" or "IR" alone may be anything unless the stream's type says what.
+    hits = columns_by_label(labels, modality.channels, shortest=1 if typed else 3)
+    notes = [
+        f"took the first of {same} channels that could be {modality.channels[channel].name}"
+        for channel, (_, _, same) in hits.items()
+        if same > 1
+    ]
+    return {channel: (place, column) for channel, (place, column, _) in hits.items()}, notes
 
 
 def _by_position(
-    stream: StreamInfo, modality: ModalitySettings, labels: tuple[str, ...]
+    stream: StreamInfo, modality: ModalitySettings, labels: tuple[str, ...], chosen: bool
 ) -> tuple[dict[int, tuple[int, int]], list[str]] | Refusal:
-    """Take the channels of a stream whose type alone fits in their order."""
-    own = {kind(label) for channel in modality.channels for label in channel.labels}
-    others = sorted({said for label in labels if (said := kind(label)) and said not in own})
-    listed = ", ".join(repr(label) for label in labels[:8]) + (", ..." if len(labels) > 8 else "")
-    if others:
+    """Take the channels in their order, if the type or the user says what they are."""
+    own = _kinds(modality.channels)
+    quoted = listed([repr(label) for label in labels[:9]])
+    named = [label for label in list(dict.fromkeys(labels))[:_READ] if not is_counted(label)]
+    others = sorted({said for label in named if (said := kind(label)) and said not in own})
+    montage = _is_montage(modality.channels)
+    if others and (not montage or all(kind(label) in others for label in named)):
+        typed = place_of(stream.type, modality.types) is not None
         return Refusal(
-            f"is typed {stream.type!r}, but its labels {listed} say {' and '.join(others)}"
+            (f"is typed {stream.type!r}, but its labels" if typed else "has labels that")
+            + f" say {' and '.join(others)} ({quoted})"
         )
-    if stream.channel_count != len(modality.channels):
+    names = modality.channel_names
+    if montage and (named or stream.channel_count != len(names)):
+        return Refusal(lacking(stream, (), modality))
+    if stream.channel_count != len(names):
         return Refusal(
-            f"has {stream.channel_count} channels, and no label among {listed} says which "
-            f"{'is' if len(modality.channels) == 1 else 'are'} "
-            f"{', '.join(channel.name for channel in modality.channels)}"
+            f"has {stream.channel_count} channels, and no label among {quoted} says which "
+            f"{'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+        )
+    if montage and not chosen:
+        return Refusal(
+            f"has {len(names)} channels like the rig, but nothing says which is which",
+            f"they are {', '.join(names)}, in this order",
         )
     worst = max(len(channel.labels) for channel in modality.channels)
     placed = {channel: (worst, channel) for channel in range(len(modality.channels))}
-    return placed, ["labels say nothing: channels taken in their order"]
+    return placed, [
+        "labels say nothing: channels taken in their order" + (", as chosen" if montage else "")
+    ]
 
 
 def _refused_rate(stream: StreamInfo, modality: ModalitySettings) -> Refusal | None:

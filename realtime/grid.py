@@ -46,6 +46,11 @@ class Gridder(Protocol):
         ...
 
 
+def lookahead_of(stream_rate: float) -> float:
+    """Return the `lookahead` of a stream that is resampled; a rate of 0 is an irregular one."""
+    return INTERPOLATED_PERIODS / stream_rate if stream_rate else INTERPOLATED_SECONDS
+
+
 class Placer:
     """Puts each sample into the cell nearest to its time.
 
@@ -119,7 +124,7 @@ class Resampler:
     def __init__(self, anchor: float, rate: float, stream_rate: float, channels: int) -> None:
         self._anchor = anchor
         self._rate = rate
-        self.lookahead = INTERPOLATED_PERIODS / stream_rate if stream_rate else INTERPOLATED_SECONDS
+        self.lookahead = lookahead_of(stream_rate)
         self._filter: CausalFilter | None = None
         if stream_rate > rate:
             settings = FilterSettings(high=ANTI_ALIAS_SHARE * rate, order=4, settle=0.0, bridge=0.0)

@@ -9,7 +9,8 @@ import numpy as np
 
 from realtime.baseline import Normaliser
 from realtime.binding import Binding
-from realtime.features import feature_set
+from realtime.features import entries
+from realtime.features.artefacts import ArtefactFilter
 from realtime.rig import Rig
 from realtime.signal import Signal
 from realtime.window import Window
@@ -33,6 +34,8 @@ class Participant:
     normaliser : Normaliser
     limit : float
         Seconds of samples that are kept at most beyond a window while they wait.
+    artefacts : ArtefactFilter or None
+        Fitted to the person's EEG.
     """
 
     def __init__(
@@ -42,28 +45,32 @@ class Participant:
         bindings: Iterable[Binding],
         normaliser: Normaliser,
         limit: float = math.inf,
+        artefacts: ArtefactFilter | None = None,
     ) -> None:
         self.name = name
         self.rig = rig
         self.normaliser = normaliser
         self._limit = limit
+        self._artefacts = artefacts
         self.signals: dict[str, Signal] = {}
         for binding in bindings:
             self.bind(binding)
         self._nothing = {
-            modality.name: np.full(
-                len(feature_set(modality.features).features), np.nan, dtype=np.float32
-            )
+            modality.name: np.full(len(entries(modality)), np.nan, dtype=np.float32)
             for modality in rig.modalities
         }
         self._next: float | None = None
+        self._paused: float | None = None
         self._due: float | None = None
         self._lagging: set[str] = set()
 
     def bind(self, binding: Binding) -> None:
         """Add a modality, or replace its streams by others."""
         settings = self.rig.modality(binding.modality)
-        self.signals[binding.modality] = Signal(settings, binding, self._limit)
+        artefacts = self._artefacts
+        if artefacts is not None and artefacts.montage.modality != settings.name:
+            artefacts = None
+        self.signals[binding.modality] = Signal(settings, binding, self._limit, artefacts)
 
     @property
     def start(self) -> float | None:
@@ -81,8 +88,13 @@ class Participant:
                 signal.flush()
             else:
                 signal.release(until)
-        windows = []
-        while (time := self._time_of_next()) is not None and time <= until + HOP_TOLERANCE:
+        windows: list[Window] = []
+        # A signal that does not know yet where its grid begins says nothing before this.
+        undecided = min((s.undecided_since for s in self.signals.values()), default=math.inf)
+        if self._next is None and undecided < math.inf:
+            return windows
+        until = min(until, undecided)
+        while (time := self._time_of_next(until)) is not None and time <= until + HOP_TOLERANCE:
             if math.isinf(until) and not any(s.is_complete(time) for s in self.signals.values()):
                 break
             window = self._cut(time)
@@ -117,9 +129,14 @@ class Participant:
                 windows.append(window)
         return windows
 
-    def _time_of_next(self) -> float | None:
-        """Return when the next window ends, once any signal has begun."""
-        if self._next is None:
+    def _time_of_next(self, until: float = math.inf) -> float | None:
+        """Return when the next window ends, once any signal has begun (again) before `until`."""
+        if self._next is None and self._paused is not None:
+            # Nothing was within reach: go on where samples begin again.
+            later = min(s.next_time_after(self._paused) for s in self.signals.values())
+            if later < until:
+                self._next, self._paused = self._first_hop_from(later + self.rig.warm_up), None
+        elif self._next is None:
             starts = [s.start for s in self.signals.values() if s.start is not None]
             if not starts:
                 return None
@@ -134,10 +151,7 @@ class Participant:
         parts = {name: signal.window(time) for name, signal in self.signals.items()}
         self._next = self._first_hop_from(time + self.rig.hop / 2)
         if not any(part.seconds for part in parts.values()):
-            # Nothing within reach: go on where samples begin again.
-            later = min((s.next_time_after(time) for s in self.signals.values()), default=math.inf)
-            if math.isfinite(later):
-                self._next = max(self._next, self._first_hop_from(later + self.rig.warm_up))
+            self._next, self._paused = None, time
             return None
         features, mask, valid, quality, age = {}, {}, {}, {}, {}
         warm_up = False
@@ -148,7 +162,8 @@ class Participant:
                 features[name], mask[name] = self._nothing[name], False
                 valid[name], quality[name], age[name] = 0.0, 0.0, math.inf
                 continue
-            mask[name] = part.usable and part.seconds >= self.rig.warm_up - HOP_TOLERANCE
+            needed = min(self.rig.warm_up, modality.window)
+            mask[name] = part.usable and part.seconds >= needed - HOP_TOLERANCE
             features[name] = part.features if mask[name] else self._nothing[name]
             valid[name], quality[name], age[name] = part.valid, part.quality, part.age
             warm_up |= 0 < part.seconds < modality.window - HOP_TOLERANCE

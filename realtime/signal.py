@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.binding import Binding, Source
-from realtime.clock import ClockCounts, StreamClock
+from realtime.alignment import ALL_CELLS, Alignment
+from realtime.binding import Binding
+from realtime.clock import ClockCounts
 from realtime.features import feature_set
-from realtime.features.base import Segment
+from realtime.features.artefacts import ArtefactFilter
+from realtime.features.base import FeatureSet, Segment
 from realtime.filters import CausalFilter
-from realtime.grid import Gridder, Placer, Resampler
 from realtime.rig import ModalitySettings
 from realtime.ring import Ring
 
 # A window's edge may lie this share of a cell off the grid without moving a sample across it.
 EDGE_TOLERANCE = 0.25
-# The clock of a stream of irregular rate expects this many samples a second at least.
-IRREGULAR_RATE = 1.0
-# How long the channels of one modality that come as several streams wait for one another.
-CHANNEL_PATIENCE = 1.0  # s of stream time
-# Chunks that wait for the stream that sets the anchor, at most.
-PENDING_CHUNKS = 256
-
-
-@dataclass(slots=True)
-class _Track:
-    """One stream's way to the grid."""
-
-    source: Source
-    clock: StreamClock
-    gridder: Gridder | None = None
-    indices: list[NDArray[np.int64]] = field(default_factory=list)
-    values: list[NDArray[np.float64]] = field(default_factory=list)
-    reached: int | None = None
+# After so long without a window, since nobody's streams gave anything (or the rest of them is on
+# another clock), features begin anew instead of being led through every cell of the pause.
+LONG_PAUSE = 600.0  # s
 
 
 class Signal:
@@ -49,11 +35,11 @@ class Signal:
         Which channels of which streams it is made of.
     limit : float
         Seconds of cells that are kept at most beyond one window while they wait.
+    artefacts : ArtefactFilter or None
+        Fitted to the person, and taken out of every window.
 
     Attributes
     ----------
-    start : float or None
-        Time of grid index 0: the first sample of the first stream.
     ring : Ring
         Raw and filtered cells side by side.
     arrived : float
@@ -61,47 +47,50 @@ class Signal:
     """
 
     def __init__(
-        self, settings: ModalitySettings, binding: Binding, limit: float = math.inf
+        self,
+        settings: ModalitySettings,
+        binding: Binding,
+        limit: float = math.inf,
+        artefacts: ArtefactFilter | None = None,
     ) -> None:
         self.settings = settings
         self.binding = binding
         self._limit = limit
-        self._tracks = {source.stream: self._track(source) for source in binding.sources}
-        self._overflow = 0
+        self._artefacts = artefacts
+        self._streams = Alignment(settings, binding, limit)
         self._reset()
 
-    def _track(self, source: Source) -> _Track:
-        return _Track(source, StreamClock(source.rate or IRREGULAR_RATE))
-
     def _reset(self) -> None:
-        """Forget all samples."""
+        """Forget all cells."""
         settings, width = self.settings, len(self.settings.channels)
         cells = math.inf if math.isinf(self._limit) else (self._limit + settings.window)
-        self.start: float | None = None
         self.arrived = math.nan
-        self.ring = Ring(2 * width, 2**62 if math.isinf(cells) else int(cells * settings.rate))
+        self.ring = Ring(2 * width, ALL_CELLS if math.isinf(cells) else int(cells * settings.rate))
         self._filter = CausalFilter(settings.filter, settings.rate, width)
-        self._features = feature_set(settings.features)(settings.rate, width, settings.window)
+        self._features = self._new_features()
         self._updated: int | None = None
-        self._pending: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
-        for track in self._tracks.values():
-            track.gridder = None
-            track.indices, track.values, track.reached = [], [], None
+        self._last = math.inf
+
+    def _new_features(self) -> FeatureSet:
+        features = feature_set(self.settings.features).for_modality(self.settings)
+        if self._artefacts is not None:
+            features.take_out(self._artefacts)
+        return features
+
+    @property
+    def start(self) -> float | None:
+        """Time of grid index 0, on which the streams agree when they begin; None before."""
+        return self._streams.start
 
     @property
     def counts(self) -> dict[str, ClockCounts]:
         """What each stream's clock found, by stream key."""
-        return {key: track.clock.counts for key, track in self._tracks.items()}
+        return self._streams.counts
 
     @property
     def dropped(self) -> int:
         """Samples that came and were not used: two in one cell, or waiting for too long."""
-        collisions = sum(
-            track.gridder.collisions
-            for track in self._tracks.values()
-            if isinstance(track.gridder, Placer)
-        )
-        return collisions + self.ring.dropped + self._overflow
+        return self._streams.collisions + self._streams.overflow + self.ring.dropped
 
     def push(
         self,
@@ -127,35 +116,11 @@ class Signal:
         filtered : ndarray of float64, shape (m, channels)
             The cells that became complete, for display.
         """
-        track = self._tracks[stream]
-        first = next(iter(self._tracks.values()))
-        if self.start is None and track is not first:
-            self._pending.append((stream, times, samples))
-            if len(self._pending) > PENDING_CHUNKS:
-                self._overflow += len(self._pending.pop(0)[1])
-            return self._nothing()
-        stamps = track.clock.take(times)
-        if stamps.restarted and track is first:
+        if self._streams.take(stream, times, samples):
             self._reset()
-        if not len(stamps.times):
-            return self._nothing()
         if self.start is None:
-            self.start = float(stamps.times[0])
-        values = samples[stamps.kept][:, list(track.source.columns)]
-        if track.source.convert is not None:
-            values = track.source.convert(values)
-        if track.gridder is None:
-            track.gridder = self._gridder(track.source)
-        indices, cells = track.gridder.take(stamps.times, stamps.breaks, values)
-        if len(indices):
-            track.indices.append(indices)
-            track.values.append(cells)
-            track.reached = int(indices[-1])
-        if self._pending:
-            pending, self._pending = self._pending, []
-            for earlier in pending:
-                self.push(*earlier)
-        return self._store(*self._merge(), arrived)
+            return np.empty(0, np.int64), np.empty((0, len(self.settings.channels)))
+        return self._store(*self._streams.cells(self.ring.stop), arrived)
 
     def release(self, until: float = math.inf) -> None:
         """Let channels that come as several streams wait for one another no longer.
@@ -166,69 +131,28 @@ class Signal:
             Cells before this time go. Live, it is inf: those go that have waited for
             `CHANNEL_PATIENCE` seconds of stream time.
         """
-        if len(self._tracks) == 1 or self.start is None:
+        if self._streams.is_single:
             return
-        reached = [t.reached for t in self._tracks.values() if t.reached is not None]
-        if math.isinf(until):
-            last = max(reached, default=0) - int(CHANNEL_PATIENCE * self.settings.rate)
-        else:
-            last = self.cells_before(until) - 1
-        self._store(*self._merge(last), math.nan)
+        live = math.isinf(until)
+        self._streams.begin(math.nan if live else until)
+        if self.start is not None:
+            last = self._streams.patient_until() if live else self.cells_before(until) - 1
+            self._store(*self._streams.cells(self.ring.stop, last), math.nan)
+
+    def flush(self) -> None:
+        """Let all cells go, at the end of a recording."""
+        self._streams.begin(math.inf)
+        self._store(*self._streams.cells(self.ring.stop, ALL_CELLS), math.nan)
 
     @property
     def lookahead(self) -> float:
         """Seconds: samples so much later than a cell, or more, cannot change it."""
-        gridders = (track.gridder for track in self._tracks.values())
-        return max((g.lookahead for g in gridders if g is not None), default=0.0)
+        return self._streams.lookahead
 
-    def flush(self) -> None:
-        """Let all cells go, at the end of a recording."""
-        self._store(*self._merge(2**62), math.nan)
-
-    def _nothing(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        return np.empty(0, np.int64), np.empty((0, len(self.settings.channels)))
-
-    def _gridder(self, source: Source) -> Gridder:
-        assert self.start is not None
-        if source.rate == self.settings.rate:
-            return Placer(self.start, self.settings.rate)
-        return Resampler(self.start, self.settings.rate, source.rate, len(source.columns))
-
-    def _merge(self, last: int = -1) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Join the streams' cells, as far as all of them have come, or up to index `last`."""
-        tracks = list(self._tracks.values())
-        if len(tracks) == 1:
-            track = tracks[0]
-            if not track.indices:
-                return self._nothing()
-            indices, cells = np.concatenate(track.indices), np.concatenate(track.values)
-            track.indices, track.values = [], []
-            values = np.full((len(indices), len(self.settings.channels)), np.nan)
-            values[:, list(track.source.channels)] = cells
-            return indices, values
-        reached = [track.reached for track in tracks if track.reached is not None]
-        if not reached:
-            return self._nothing()
-        until = last
-        if len(reached) == len(tracks):
-            until = max(until, min(reached))
-        parts = []
-        for track in tracks:
-            if not track.indices:
-                continue
-            indices, cells = np.concatenate(track.indices), np.concatenate(track.values)
-            ready = (indices <= until) & (indices >= self.ring.stop)
-            late = indices > until
-            parts.append((track, indices[ready], cells[ready]))
-            track.indices, track.values = [indices[late]], [cells[late]]
-        if not parts:
-            return self._nothing()
-        union = np.unique(np.concatenate([indices for _, indices, _ in parts]))
-        values = np.full((len(union), len(self.settings.channels)), np.nan)
-        for track, indices, cells in parts:
-            rows = np.searchsorted(union, indices)
-            values[np.ix_(rows, np.array(track.source.channels))] = cells
-        return union, values
+    @property
+    def undecided_since(self) -> float:
+        """Time of the first sample that waits until it is known where the grid begins, or inf."""
+        return self._streams.undecided_since
 
     def _store(
         self, indices: NDArray[np.int64], raw: NDArray[np.float64], arrived: float
@@ -266,6 +190,7 @@ class Signal:
 
     def window(self, time: float) -> SignalWindow:
         """Describe the window that ends at `time`; windows must be asked for in order of time."""
+        pause, self._last = time - self._last, time
         names = len(self._features.features)
         nothing = SignalWindow(np.full(names, np.nan, np.float32), False, 0.0, 0.0, math.inf, 0.0)
         if self.start is None or self._updated is None:
@@ -275,12 +200,14 @@ class Signal:
         start = max(stop - int(round(settings.window * settings.rate)), 0)
         if stop <= 0:
             return nothing
+        if pause > LONG_PAUSE and start > self._updated:
+            self._features, self._updated = self._new_features(), start
         passed = min(stop, self.ring.stop)
         if passed > self._updated:
             self._features.update(self._segment(self._updated, passed))
             self._updated = passed
         segment = self._segment(start, stop)
-        valid = float(_rows_complete(segment.filtered).mean())
+        valid = float(_rows_complete(segment.filtered, settings.needed_channels).mean())
         missing = _rows_missing_at_end(segment.raw)
         self.ring.forget(start)
         if missing == len(segment.raw):
@@ -301,8 +228,11 @@ class Signal:
         return Segment(start, self.settings.rate, cells[:, :width], cells[:, width:])
 
 
-def _rows_complete(cells: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which rows have all their channels; column by column, as rows are short."""
+def _rows_complete(cells: NDArray[np.float64], needed: int) -> NDArray[np.bool_]:
+    """Tell which rows have as many channels as are needed."""
+    if needed < cells.shape[1] or cells.shape[1] > len(cells):
+        return np.asarray(np.isfinite(cells).sum(axis=1) >= needed)
+    # Column by column, as rows are short.
     complete = np.isfinite(cells[:, 0])
     for column in range(1, cells.shape[1]):
         complete &= np.isfinite(cells[:, column])

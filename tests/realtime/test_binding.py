@@ -21,35 +21,9 @@ from realtime.recording import Replay, StreamInfo
 from realtime.rig import load_rig
 from realtime.xdf import read_xdf
 from tests.data import data_folder
+from tests.realtime.infos import bound, stream
 
 RIG = load_rig("wrist")
-
-
-def stream(
-    kind: str,
-    labels: str | tuple[str, ...] = "",
-    rate: float = 64.0,
-    units: str | tuple[str, ...] = "",
-    name: str = "",
-    source_id: str = "",
-    **more: object,
-) -> StreamInfo:
-    names = (labels,) if isinstance(labels, str) else labels
-    every = (units,) * len(names) if isinstance(units, str) else units
-    return StreamInfo(
-        key=f"{name or kind}|{source_id}|{labels}",
-        name=name or kind,
-        type=kind,
-        rate=rate,
-        labels=names,
-        units=every,
-        source_id=source_id,
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def bound(result: BindResult) -> dict[str, list[str]]:
-    return {b.modality: [s.stream for s in b.sources] for b in result.bindings}
 
 
 def columns(result: BindResult, modality: str) -> tuple[int, ...]:
@@ -132,7 +106,7 @@ def test_labels_are_trusted_before_the_type() -> None:
     # And a stream whose labels contradict its type is not taken for what it is typed.
     result = bind(RIG, [stream("PPG", ("ECG1", "EMG2"), 256)])
     assert not result.bindings
-    assert "labels 'ECG1', 'EMG2' say ECG and EMG" in " ".join(result.notes)
+    assert "its labels say ECG and EMG ('ECG1', 'EMG2')" in " ".join(result.notes)
 
 
 @pytest.mark.parametrize("kind", ["GYRO", "Mag", "", "Light", "Quality"])
@@ -214,8 +188,10 @@ def test_two_devices_for_one_role_are_never_guessed() -> None:
 def test_wrong_choices() -> None:
     with pytest.raises(UnknownChoice, match=r"ppg='nobody' names no stream.*'E4-1-BVP'"):
         bind(RIG, EMPATICA, choices={"ppg": "nobody"})
-    with pytest.raises(UnknownChoice, match="carries nothing of the kind"):
+    with pytest.raises(UnknownChoice, match=r"has labels that say EDA \('GSR'\): choose another"):
         bind(RIG, EMPATICA, choices={"ppg": "E4-1-GSR"})
+    with pytest.raises(UnknownChoice, match="carries nothing of the kind"):
+        bind(RIG, [stream("PPG", "ch1", format="string", source_id="s")], choices={"ppg": "s"})
     with pytest.raises(UnknownChoice, match="runs at 5 Hz"):
         bind(RIG, [stream("PPG", "PPG", 5, source_id="slow")], choices={"ppg": "slow"})
     with pytest.raises(InputError, match="'ecg', which the rig 'wrist' has not"):
