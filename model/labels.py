@@ -88,7 +88,15 @@ IPANAS_SF = LabelSet(
     scale=(1.0, 5.0),
 )
 
-LABEL_SETS = {one.name: one for one in (PANAS10, IPANAS_SF)}
+EDL7 = LabelSet(
+    name="edl7",
+    instrument="seven emotions of the EDL data set (Shu et al. 2023)",
+    emotions=("anger", "disgust", "sadness", "fear", "tenderness", "joy", "amusement"),
+    valence=(-1, -1, -1, -1, 1, 1, 1),
+    scale=(0.0, 1.0),  # shares: what was rated is not told
+)
+
+LABEL_SETS = {one.name: one for one in (PANAS10, IPANAS_SF, EDL7)}
 
 
 def label_set(name: str) -> LabelSet:

@@ -190,7 +190,7 @@ class Mpcl(nn.Module):
             behavioural_address = behavioural_weights.mean(dim=1)
             behavioural_embedding = moved.mean(dim=1)
             tokens = torch.cat([enhanced, moved], dim=1)
-            present = torch.cat([exists, torch.ones_like(exists)], dim=1)
+            present = torch.cat([exists, _all_exist(moved)], dim=1)
 
         slot_weights = []
         for index, block in enumerate(self.blocks):
@@ -217,7 +217,7 @@ class Mpcl(nn.Module):
         """Return physiological tokens (N, L, d), and which of them exist (N, L)."""
         primary = self.primary_encoder(features[self.primary], mask[self.primary])
         if not self.auxiliaries:
-            return primary, torch.ones_like(primary[..., 0], dtype=torch.bool)
+            return primary, _all_exist(primary)
         there = torch.stack([mask[name] for name in self.auxiliaries], dim=1)
         blocks = []
         for index, name in enumerate(self.auxiliaries):
@@ -247,6 +247,11 @@ class Mpcl(nn.Module):
             kept = torch.where(kept.any(dim=1, keepdim=True), kept, there)
             mask = {name: kept[:, index] for index, name in enumerate(self.modalities)}
         return features, mask
+
+
+def _all_exist(tokens: Tensor) -> Tensor:
+    """Return True for each token, (N, L), whatever N: ONNX would freeze a constant's shape."""
+    return tokens[..., 0].isfinite()
 
 
 def _mean(tokens: Tensor, exists: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from realtime.errors import InputError
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="wesad-wrist or emopaircompete.")],
+    dataset: Annotated[str, typer.Option(help="Its name; see docs/datasets.md.")],
     root: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder; by default the one in AFFECTSTREAM_DATA."),
@@ -26,7 +26,10 @@ def evaluate(
         typer.Option(help="What mpcl and trees may use, such as ppg,eda; all if empty."),
     ] = "",
     also: Annotated[str, typer.Option(help="Further datasets to train on, never tested.")] = "",
-    rig: Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")] = "wrist",
+    rig: Annotated[
+        str,
+        typer.Option(help="Rig: a name that ships, or a TOML file; by default the dataset's."),
+    ] = "",
     preset: Annotated[str, typer.Option(help="Recipe of the network: small or full.")] = "small",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
@@ -45,13 +48,12 @@ def evaluate(
     """
     from rich.markdown import Markdown
 
-    from apps.cli.data import load_tables, progress_bar
+    from apps.cli.data import load_tables, progress_bar, rig_for
     from model.evaluation import Plan, check, run
     from model.protocols import protocol as find_protocol
     from model.report import report
     from model.systems import names
     from model.systems import preset as find_preset
-    from realtime.rig import load_rig
 
     plan = Plan(
         protocol=find_protocol(protocol).name,
@@ -63,11 +65,14 @@ def evaluate(
     )
     # What is wrong with the words shows before any work.
     find_preset(preset)
-    loaded = load_rig(rig)
-    known = [modality.name for modality in loaded.modalities]
-    for name in plan.modalities:
-        if name not in known:
-            raise InputError(f"no modality {name!r} in the rig {rig!r}: use {', '.join(known)}")
+    loaded = rig_for(dataset, rig)
+    if loaded is not None:
+        known = [modality.name for modality in loaded.modalities]
+        for name in plan.modalities:
+            if name not in known:
+                raise InputError(
+                    f"no modality {name!r} in the rig {loaded.name!r}: use {', '.join(known)}"
+                )
     table, others = load_tables(dataset, root, also, loaded, workers)
     check(table, plan)
     with progress_bar("folds") as progress:

@@ -12,15 +12,20 @@ from apps.cli.output import emit
 
 
 def train(
-    dataset: Annotated[str, typer.Option(help="wesad-wrist or emopaircompete.")],
+    dataset: Annotated[str, typer.Option(help="A dataset of signals; see docs/datasets.md.")],
     out: Annotated[Path, typer.Option(help="The checkpoint to write, a .safetensors file.")],
     root: Annotated[
         Path | None,
         typer.Option(help="The dataset's folder; by default the one in AFFECTSTREAM_DATA."),
     ] = None,
     also: Annotated[str, typer.Option(help="Further datasets to train on, by name.")] = "",
-    rig: Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")] = "wrist",
-    preset: Annotated[str, typer.Option(help="Recipe of the network: small or full.")] = "small",
+    rig: Annotated[
+        str,
+        typer.Option(help="Rig: a name that ships, or a TOML file; by default the dataset's."),
+    ] = "",
+    preset: Annotated[
+        str, typer.Option(help="Recipe of the network: small, full or demonstration.")
+    ] = "small",
     seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -33,17 +38,21 @@ def train(
     """
     import shutil
 
-    from apps.cli.data import load_tables, progress_bar
+    from apps.cli.data import load_tables, progress_bar, rig_for
     from model.build import build_checkpoint
     from model.checkpoint import save_checkpoint
     from model.systems import preset as find_preset
     from realtime.errors import InputError
-    from realtime.rig import load_rig
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out {str(out)!r} is no checkpoint: give a name that ends .safetensors")
     recipe = find_preset(preset)
-    loaded = load_rig(rig)
+    loaded = rig_for(dataset, rig)
+    if loaded is None:
+        raise InputError(
+            f"dataset {dataset!r} holds features that no rig computes live: a checkpoint needs a "
+            "dataset of signals; use affectstream evaluate"
+        )
     table, others = load_tables(dataset, root, also, loaded, workers)
     began = time.perf_counter()
     work = out.with_name(out.name + ".work")
@@ -78,6 +87,8 @@ def train(
             "label_set": saved.labels.name,
             "emotions": saved.emotions,
             "radius": saved.radius,
+            "demonstration": saved.demonstration,
+            "notice": saved.notice,
             "data": saved.data,
             "metrics": saved.metrics,
             "settings": saved.settings.to_dict(),

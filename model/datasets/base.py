@@ -1,4 +1,4 @@
-"""What a dataset is: sessions of people, each a recording with rated trials."""
+"""What a dataset is: recordings of people with rated trials, or features that others computed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from model.datasets.table import Table
 from model.labels import LabelSet
 from realtime.errors import InputError
 from realtime.recording import Recording
@@ -70,8 +71,8 @@ class Session:
     read: Callable[[], Recording]
 
 
-class Dataset(ABC):
-    """A loader of one public dataset in its own layout.
+class Published(ABC):
+    """One public dataset in its own layout.
 
     Attributes
     ----------
@@ -86,6 +87,8 @@ class Dataset(ABC):
         Conditions that were meant to stress; empty if there is none.
     note : str
         What every table of this dataset must say.
+    simulated : bool
+        Nobody was measured; a checkpoint that is trained on it only demonstrates, and says so.
     """
 
     name: ClassVar[str]
@@ -94,16 +97,7 @@ class Dataset(ABC):
     labels: ClassVar[LabelSet]
     stress: ClassVar[frozenset[str]] = frozenset()
     note: ClassVar[str] = ""
-
-    @abstractmethod
-    def sessions(self, root: Path) -> tuple[Session, ...]:
-        """List every recording under `root`, person by person, in order of time.
-
-        Raises
-        ------
-        InputError
-            If something that the dataset needs is missing or damaged.
-        """
+    simulated: ClassVar[bool] = False
 
     def root(self, given: Path | None = None) -> Path:
         """Return the dataset's folder: the given one, else where `AFFECTSTREAM_DATA` says.
@@ -128,3 +122,43 @@ class Dataset(ABC):
                 f"get it from {self.source}"
             )
         return path
+
+
+class Dataset(Published):
+    """A loader of recordings: signals, which go through the engine as they would live.
+
+    Attributes
+    ----------
+    rig : str
+        The rig that ships for these sensors.
+    """
+
+    rig: ClassVar[str] = "wrist"
+
+    @abstractmethod
+    def sessions(self, root: Path) -> tuple[Session, ...]:
+        """List every recording under `root`, person by person, in order of time.
+
+        Raises
+        ------
+        InputError
+            If something that the dataset needs is missing or damaged.
+        """
+
+
+class FeatureDataset(Published):
+    """A loader of features that were published as such.
+
+    No sensor gives them live, and no rig computes them: they serve to compare models, not to train
+    one that ships.
+    """
+
+    @abstractmethod
+    def table(self, root: Path) -> Table:
+        """Read everything under `root`.
+
+        Raises
+        ------
+        InputError
+            If something that the dataset needs is missing or damaged.
+        """

@@ -25,7 +25,7 @@ from model.datasets.base import Dataset, Session
 from model.datasets.table import Table
 from model.labels import distribution, intensity
 from realtime.errors import InputError
-from realtime.features import FEATURE_SETS
+from realtime.features import entries, feature_set
 from realtime.offline import windows_of
 from realtime.recording import Recording
 from realtime.rig import Rig
@@ -36,8 +36,8 @@ Arrays = dict[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
 """Called with a session's name, how many are done, and how many there are."""
 
-OFF_PATH = {"camera", "correction", "discovery", "inlet", "live", "lsl", "markers", "outlet"} | {
-    *("pace", "player", "presence", "recorder"),
+OFF_PATH = {"correction", "discovery", "inlet", "live", "lsl", "markers", "outlet"} | {
+    *("pace", "player", "presence", "recorder", "video_inlet"),
 }
 """Modules of `realtime` that no offline sample goes through: their code changes no feature."""
 
@@ -123,7 +123,7 @@ def windows_to_arrays(recording: Recording, rig: Rig) -> Arrays:
     }
     for modality in rig.modalities:
         name = modality.name
-        size = len(FEATURE_SETS[modality.features].features)
+        size = len(entries(modality))
         rows = [window.features[name] for window in windows]
         arrays[f"features.{name}"] = np.array(rows, dtype=np.float32).reshape(len(rows), size)
         arrays[f"mask.{name}"] = np.array([window.mask[name] for window in windows], dtype=bool)
@@ -163,7 +163,7 @@ def assemble(
             scores = [one.ratings[emotion] for emotion in dataset.labels.emotions]
             shares[inside] = distribution(scores)
             strength[inside] = intensity(scores, dataset.labels.scale)
-    sets = {m.name: FEATURE_SETS[m.features] for m in rig.modalities}
+    sets = {m.name: feature_set(m.features) for m in rig.modalities}
     return Table(
         dataset=dataset.name,
         rig=rig.name,
@@ -171,7 +171,7 @@ def assemble(
         stress=dataset.stress,
         hop=rig.hop,
         roles={m.name: m.role for m in rig.modalities},
-        names={name: tuple(f.name for f in one.features) for name, one in sets.items()},
+        names={m.name: tuple(f.name for f in entries(m)) for m in rig.modalities},
         versions={name: f"{one.name} {one.version}" for name, one in sets.items()},
         features={name: _joined(converted, f"features.{name}") for name in sets},
         mask={name: _joined(converted, f"mask.{name}") for name in sets},
@@ -187,6 +187,7 @@ def assemble(
         stretches=stretches,
         left_out=tuple(left_out),
         note=dataset.note,
+        simulated=dataset.simulated,
     )
 
 

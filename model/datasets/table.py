@@ -54,6 +54,10 @@ class Table:
         Trials without a complete rating, one sentence each.
     note : str
         What every report of this dataset must say.
+    split : ndarray of str, shape (N,), or None
+        ``"train"`` or ``"test"`` where the dataset was published with a split of its own.
+    simulated : bool
+        Nobody was measured.
     """
 
     dataset: str
@@ -78,6 +82,8 @@ class Table:
     stretches: Mapping[str, tuple[float, float] | None]
     left_out: tuple[str, ...] = ()
     note: str = ""
+    split: NDArray[np.str_] | None = None
+    simulated: bool = False
 
     def __len__(self) -> int:
         return len(self.time)

@@ -70,9 +70,17 @@ def test_a_checkpoint_holds_what_it_was_made_from(tmp_path: Path) -> None:
     assert loaded.metrics["kl"]["low"] <= loaded.metrics["kl"]["mean"]
     assert 0 < loaded.radius < 1
     assert loaded.metrics["radius_90"] == loaded.radius
+    assert not loaded.demonstration
     assert len(groups) == GROUPS
     assert 1 <= len(epochs) <= TINY.epochs * TINY.members
     np.testing.assert_allclose(loaded.mean.sum(), 1)
+
+
+def test_any_simulated_training_data_make_a_demonstration(tmp_path: Path) -> None:
+    real = wrist_table(4)
+    made_up = dataclasses.replace(real, dataset="made-up", simulated=True)
+    checkpoint = build_checkpoint(real, RIG, tmp_path / "work", (made_up,), recipe="tiny")
+    assert checkpoint.demonstration
 
 
 def test_each_group_is_a_stranger_to_its_model() -> None:

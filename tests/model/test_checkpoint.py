@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model.checkpoint import (
+    DEMONSTRATION,
     Checkpoint,
     check_rig,
     load_checkpoint,
@@ -82,6 +83,21 @@ def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first, second)
     again = save_checkpoint(read, tmp_path / "again.safetensors")
     assert again.hash == read.hash
+
+
+def test_what_simulated_people_trained_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(make_checkpoint(1), path)
+    read = load_checkpoint(path)
+    assert read.demonstration
+    assert read.notice == "demonstration weights: not trained on people"
+    content = path.read_bytes()
+    assert b'\\"demonstration\\": true' in content
+    assert DEMONSTRATION.encode() in content
+    save_checkpoint(dataclasses.replace(read, trained_on="people"), path)
+    read = load_checkpoint(path)
+    assert not read.demonstration and read.notice is None
+    assert b"demonstration" not in path.read_bytes()
 
 
 def test_loading_leaves_the_callers_randomness_alone(tmp_path: Path) -> None:

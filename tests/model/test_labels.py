@@ -81,7 +81,7 @@ def test_negative_share() -> None:
 def test_valence_splits_every_shipped_set_in_two() -> None:
     for one in LABEL_SETS.values():
         assert set(one.positive) | set(one.negative) == set(one.emotions)
-        assert len(one.positive) == len(one.negative) == 5
+        assert abs(len(one.positive) - len(one.negative)) <= 1
 
 
 def test_look_up_by_name() -> None:

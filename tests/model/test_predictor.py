@@ -5,10 +5,12 @@ import torch
 from model.backends import CudaGraphBackend, EagerBackend, OnnxBackend
 from model.batch import Batch
 from model.device import resolve_device
+from model.ensemble import Ensemble
+from model.mpcl import Mpcl
 from model.predictor import Predictor
 from realtime.errors import InputError
 from realtime.window import Window
-from tests.model.people import windows
+from tests.model.people import TINY, windows
 from tests.model.test_checkpoint import make_checkpoint
 
 CHECKPOINT = make_checkpoint()
@@ -86,6 +88,19 @@ def test_backends_on_the_cpu_agree() -> None:
     for count in (1, 3, 256):
         table = CHECKPOINT.ensemble.pack(_batch(count, seed=count))
         np.testing.assert_allclose(onnx(table), eager(table), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "roles", [{"eeg": "primary"}, {"eeg": "primary", "acc": "behavioural"}], ids=len
+)
+def test_backends_agree_for_rigs_of_few_modalities(roles: dict[str, str]) -> None:
+    torch.manual_seed(0)
+    sizes = dict.fromkeys(roles, 6)
+    ensemble = Ensemble([Mpcl(TINY, sizes, roles, 10)]).eval()
+    table = ensemble.pack(windows(7, sizes=sizes))
+    np.testing.assert_allclose(
+        OnnxBackend(ensemble)(table), EagerBackend(ensemble)(table), atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this computer")
