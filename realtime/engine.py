@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from realtime.baseline import Normaliser, Population
 from realtime.binding import Binding
 from realtime.chunk import Chunk
+from realtime.features.artefacts import ArtefactFilter
 from realtime.participant import Participant
 from realtime.rig import Rig
 from realtime.rolling import RollingMean
@@ -59,6 +60,13 @@ class Engine:
         Stated baseline of participants on the session's clock.
     limit : float
         Seconds of samples that are kept at most while they wait; inf for recordings.
+    artefacts : mapping of str to ArtefactFilter
+        What was fitted to participants' EEG.
+
+    Raises
+    ------
+    InputError
+        If an artefact filter was fitted for another montage than the rig's.
     """
 
     def __init__(
@@ -68,12 +76,16 @@ class Engine:
         population: Population | None = None,
         baselines: Mapping[str, tuple[float, float]] | None = None,
         limit: float = math.inf,
+        artefacts: Mapping[str, ArtefactFilter] | None = None,
     ) -> None:
         self.rig = rig
         self.predictor = predictor
         self._population = population
         self._baselines = dict(baselines or {})
         self._limit = limit
+        self._artefacts = dict(artefacts or {})
+        for artefact_filter in self._artefacts.values():
+            artefact_filter.montage.check(rig)
         self.participants: dict[str, Participant] = {}
         self._rolling: dict[str, RollingMean] = {}
         self._owners: dict[str, list[tuple[str, str]]] = {}
@@ -93,6 +105,7 @@ class Engine:
                     (),
                     Normaliser(self._population, self.rig.hop, stretch),
                     self._limit,
+                    self._artefacts.get(binding.participant),
                 )
                 self.participants[binding.participant] = person
                 self._rolling[binding.participant] = RollingMean()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from realtime.baseline import Population
 from realtime.binding import BindResult, bind
 from realtime.engine import Engine, Result
 from realtime.errors import InputError
+from realtime.features.artefacts import ArtefactFilter
 from realtime.recording import Recording
 from realtime.rig import Rig
+from realtime.video import with_textures
 from realtime.window import Predictor, Window
 
 # One batch of predictions covers so many seconds.
@@ -51,6 +54,7 @@ def windows_of(
     population: Population | None = None,
     baseline: tuple[float, float] | None = None,
     chunk_seconds: float = ROUND_SECONDS,
+    artefacts: ArtefactFilter | None = None,
 ) -> Iterator[Window]:
     """Yield every window of a recording.
 
@@ -65,9 +69,13 @@ def windows_of(
         Stated baseline in seconds from the recording's start.
     chunk_seconds : float
         How much is pushed at a time; changes nothing in the result.
+    artefacts : ArtefactFilter or None
+        Fitted to the participant's EEG.
     """
-    engine = engine_for(recording, rig, participant, None, population, baseline)
-    for until, chunks in recording.rounds(chunk_seconds):
+    engine = engine_for(
+        recording, rig, participant, None, population, baseline, artefacts=artefacts
+    )
+    for until, chunks in _with_textures(recording, engine).rounds(chunk_seconds):
         for chunk in chunks:
             engine.push(chunk)
         yield from engine.windows_until(until)
@@ -83,10 +91,13 @@ def score(
     baseline: tuple[float, float] | None = None,
     choices: dict[str, str] | None = None,
     chunk_seconds: float = ROUND_SECONDS,
+    artefacts: ArtefactFilter | None = None,
 ) -> Iterator[Result]:
     """Yield every window of a recording with its prediction; parameters as in `windows_of`."""
-    engine = engine_for(recording, rig, participant, predictor, population, baseline, choices)
-    for until, chunks in recording.rounds(chunk_seconds):
+    engine = engine_for(
+        recording, rig, participant, predictor, population, baseline, choices, artefacts
+    )
+    for until, chunks in _with_textures(recording, engine).rounds(chunk_seconds):
         for chunk in chunks:
             engine.push(chunk)
         yield from engine.predict(engine.windows_until(until))
@@ -100,13 +111,29 @@ def engine_for(
     population: Population | None,
     baseline: tuple[float, float] | None,
     choices: dict[str, str] | None = None,
+    artefacts: ArtefactFilter | None = None,
 ) -> Engine:
     """Return an engine that is bound to a recording's streams."""
     stretch = None
     if baseline is not None:
         stretch = (recording.start + baseline[0], recording.start + baseline[1])
     engine = Engine(
-        rig, predictor, population, {participant: stretch} if stretch is not None else None
+        rig,
+        predictor,
+        population,
+        {participant: stretch} if stretch is not None else None,
+        artefacts={participant: artefacts} if artefacts is not None else None,
     )
     engine.bind(bind_recording(recording, rig, participant, choices).bindings)
     return engine
+
+
+def _with_textures(recording: Recording, engine: Engine) -> Recording:
+    """Turn the frames of video streams that the engine is bound to into texture counts."""
+    bound = {
+        source.stream
+        for person in engine.participants.values()
+        for signal in person.signals.values()
+        for source in signal.binding.sources
+    }
+    return replace(recording, streams=with_textures(recording.streams, bound))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from realtime.errors import InputError
 
@@ -48,3 +49,30 @@ def parse_bindings(texts: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--bind chooses {role.strip()!r} twice: give each role once")
         choices[role.strip()] = stream.strip()
     return choices
+
+
+def parse_artefacts(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``FILE`` or ``PARTICIPANT=FILE`` into files of artefact filters by participant.
+
+    A file alone is for whom it was fitted to.
+
+    Raises
+    ------
+    InputError
+        If a file is no artefact filter, or two are for one person.
+    """
+    from calibration.artefact_files import load_artefacts
+
+    files: dict[str, str] = {}
+    for text in texts:
+        name, sign, file = text.partition("=")
+        if not sign or Path(text).exists():
+            name, file = "", text
+        participant = name.strip() or load_artefacts(Path(file))[1]
+        if participant in files:
+            raise InputError(
+                f"--artefacts {text!r} is the second filter for {participant!r}: give each "
+                "person one, as PARTICIPANT=FILE"
+            )
+        files[participant] = file
+    return files
