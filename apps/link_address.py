@@ -17,6 +17,10 @@ import psutil
 logger = logging.getLogger(__name__)
 
 
+CAMERA = "camera"
+"""Name of the link by which a camera process shows what it sees: it is no engine."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
     """A running engine.
@@ -82,6 +86,10 @@ def withdraw(file: Path) -> None:
 
 def running_engines() -> list[EngineAddress]:
     """List the engines of this user on this computer, newest first; remove what dead ones left."""
+    return [engine for engine in _running() if engine.name != CAMERA]
+
+
+def _running() -> list[EngineAddress]:
     engines = []
     for file in address_folder().glob("*.json"):
         content = _read(file)
@@ -98,8 +106,11 @@ def running_engines() -> list[EngineAddress]:
 
 
 def find_engine(target: str | Path | None) -> EngineAddress | None:
-    """Find a running engine by address file or name, or the newest; None if there is none."""
-    for engine in running_engines():
+    """Find a running engine by address file or name, or the newest; None if there is none.
+
+    The camera process is found by its name, too, but never as the newest.
+    """
+    for engine in running_engines() if target is None else _running():
         if target is None or engine.name == str(target) or engine.file == Path(target):
             return engine
     return None
