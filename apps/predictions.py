@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from realtime.engine import Result
-from realtime.features import feature_set
+from realtime.features import entries
 from realtime.rig import Rig
 
 
@@ -53,7 +53,8 @@ class PredictionTable:
         ``valid.<modality>`` (share of valid samples), ``quality.<modality>`` and
         ``age.<modality>`` (s); then `warm_up` and `baseline`.
         """
-        shares = np.array([r.distribution for r in self._results]).reshape(-1, len(self._emotions))
+        shares = np.array([r.distribution for r in self._results])
+        shares = shares.reshape(len(self._results), len(self._emotions))
         columns = self._keys()
         for i, emotion in enumerate(self._emotions):
             columns[emotion] = shares[:, i]
@@ -78,7 +79,7 @@ class PredictionTable:
         """
         columns = self._keys()
         for modality in self._rig.modalities:
-            names = [feature.name for feature in feature_set(modality.features).features]
+            names = [feature.name for feature in entries(modality)]
             rows = [r.window.features[modality.name] for r in self._results]
             values = np.array(rows, np.float32).reshape(-1, len(names))
             for i, name in enumerate(names):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from apps.predictions import PredictionTable, write_table
+from calibration.artefact_files import load_artefacts
 from model.checkpoint import Checkpoint, check_rig, load_checkpoint
 from model.predictor import Predictor
 from realtime.errors import InputError
@@ -22,8 +23,13 @@ from realtime.markers import parse_marker
 from realtime.offline import ROUND_SECONDS, bind_recording, score
 from realtime.recording import Recording
 from realtime.rig import Rig, load_rig
+from realtime.window import Prediction, Window
 
 SUMMARY = "score.json"
+UNPREDICTED = (
+    "nothing was predicted, since no checkpoint that ships fits the rig: train one with "
+    "`affectstream train` and give it as --checkpoint FILE"
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,10 @@ class ScoreSettings:
 
     Attributes
     ----------
-    rig, checkpoint : str
-        Name or path of each.
+    rig : str
+        Name or path.
+    checkpoint : str or None
+        Path; None: no prediction, features alone.
     device : str
     baseline : tuple of float or None
         Seconds from the recording's start; None: a pair of baseline markers, or else a running
@@ -45,16 +53,19 @@ class ScoreSettings:
         Write features.parquet too.
     chunk_seconds : float
         How much is pushed at a time; changes nothing in the result.
+    artefacts : str or None
+        File of an artefact filter for the person's EEG.
     """
 
     rig: str
-    checkpoint: str
+    checkpoint: str | None
     device: str = "auto"
     baseline: tuple[float, float] | None = None
     choices: Mapping[str, str] = field(default_factory=dict)
     participant: str = "P1"
     features: bool = False
     chunk_seconds: float = ROUND_SECONDS
+    artefacts: str | None = None
 
 
 def baseline_of(recording: Recording) -> tuple[float, float] | None:
@@ -82,15 +93,17 @@ def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any
         If the recording, rig or checkpoint is not usable, or the folder holds something else.
     """
     rig = load_rig(settings.rig)
-    checkpoint = load_checkpoint(Path(settings.checkpoint))
-    check_rig(checkpoint, rig)
+    checkpoint = None
+    if settings.checkpoint is not None:
+        checkpoint = load_checkpoint(Path(settings.checkpoint))
+        check_rig(checkpoint, rig)
     key = _key(path, settings, checkpoint)
     target = Path(folder)
     done = _finished(target, key, path)
     if done is not None:
         return done
     recording = open_recording(path)
-    predictor = Predictor(checkpoint, settings.device)
+    predictor = _Nothing() if checkpoint is None else Predictor(checkpoint, settings.device)
     begin = time.perf_counter()
     table, notes = _score(recording, rig, checkpoint, predictor, settings)
     seconds = time.perf_counter() - begin
@@ -99,14 +112,25 @@ def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any
             f"{path!r} gives no window: it has less than {rig.warm_up:g} s of data for the rig "
             f"{rig.name!r}"
         )
-    return _write(target, key, path, recording, table, settings, notes, seconds)
+    return _write(target, key, path, recording, table, settings, checkpoint, notes, seconds)
+
+
+class _Nothing:
+    """Predicts nothing, where features are all that is wanted."""
+
+    emotions: tuple[str, ...] = ()
+
+    def __call__(self, windows: Sequence[Window]) -> Prediction:
+        """Return distributions over no emotion."""
+        unknown = np.full(len(windows), np.nan)
+        return Prediction(np.empty((len(windows), 0)), unknown, unknown)
 
 
 def _score(
     recording: Recording,
     rig: Rig,
-    checkpoint: Checkpoint,
-    predictor: Predictor,
+    checkpoint: Checkpoint | None,
+    predictor: Predictor | _Nothing,
     settings: ScoreSettings,
 ) -> tuple[PredictionTable, list[str]]:
     stretch = settings.baseline or baseline_of(recording)
@@ -115,16 +139,22 @@ def _score(
     missing = [m.name for m in rig.modalities if m.name not in {b.modality for b in bound.bindings}]
     if missing:
         notes.append(f"missing: {', '.join(missing)}")
+    notes += [sentence for sentences in bound.refusals.values() for sentence in sentences]
+    artefacts = None
+    if settings.artefacts is not None:
+        artefacts, _ = load_artefacts(Path(settings.artefacts))
+        notes.append(f"artefacts: {settings.artefacts} ({artefacts.method})")
     table = PredictionTable(rig, predictor.emotions)
     for result in score(
         recording,
         rig,
         predictor,
-        checkpoint.population,
+        None if checkpoint is None else checkpoint.population,
         participant=settings.participant,
         baseline=stretch,
         choices=dict(settings.choices),
         chunk_seconds=settings.chunk_seconds,
+        artefacts=artefacts,
     ):
         table.add(result)
     return table, notes
@@ -137,14 +167,17 @@ def _write(
     recording: Recording,
     table: PredictionTable,
     settings: ScoreSettings,
+    checkpoint: Checkpoint | None,
     notes: list[str],
     seconds: float,
 ) -> dict[str, Any]:
     predictions = table.predictions()
     try:
         target.mkdir(parents=True, exist_ok=True)
-        write_table(predictions, target / "predictions.parquet")
-        files = ["predictions.parquet"]
+        files = []
+        if checkpoint is not None:
+            write_table(predictions, target / "predictions.parquet")
+            files.append("predictions.parquet")
         if settings.features:
             write_table(table.features(), target / "features.parquet")
             files.append("features.parquet")
@@ -154,6 +187,9 @@ def _write(
             "path": path,
             "key": key,
             "participant": settings.participant,
+            "checkpoint": None if checkpoint is None else checkpoint.hash,
+            "demonstration": checkpoint is not None and checkpoint.demonstration,
+            "notice": UNPREDICTED if checkpoint is None else checkpoint.notice,
             "windows": len(predictions),
             "length": length,
             "emotions": list(emotions),
@@ -181,7 +217,7 @@ def _write(
     return summary
 
 
-def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint) -> str:
+def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint | None) -> str:
     """Return what a result depends on, hashed: the recording's files and all settings."""
     root = Path(path)
     files = sorted(root.rglob("*")) if root.is_dir() else [root]
@@ -190,12 +226,14 @@ def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint) -> str:
     facts = [
         stamps,
         repr(rig),
-        checkpoint.hash,
+        None if checkpoint is None else checkpoint.hash,
         settings.baseline,
         sorted(settings.choices.items()),
         settings.participant,
         settings.features,
     ]
+    if settings.artefacts is not None:
+        facts.append(hashlib.sha256(Path(settings.artefacts).read_bytes()).hexdigest())
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -203,11 +241,12 @@ def _finished(target: Path, key: str, path: str) -> dict[str, Any] | None:
     """Return the summary of an earlier run with the same key; refuse to overwrite another's."""
     summary = target / SUMMARY
     if not summary.exists():
-        if (target / "predictions.parquet").exists():
-            raise InputError(
-                f"{str(target)!r} holds a predictions.parquet that was not made by `score`: "
-                "give another --out"
-            )
+        for name in ("predictions.parquet", "features.parquet"):
+            if (target / name).exists():
+                raise InputError(
+                    f"{str(target)!r} holds a {name} that was not made by `score`: give another "
+                    "--out"
+                )
         return None
     try:
         earlier = json.loads(summary.read_text("utf-8"))

@@ -28,6 +28,7 @@ from realtime.binding import AmbiguousBinding
 from realtime.discovery import Discovery
 from realtime.engine import Engine, Result
 from realtime.errors import InputError
+from realtime.features.artefacts import ArtefactFilter
 from realtime.live import LiveStreams
 from realtime.markers import Event, MarkerInlets, MarkerOutlet, parse_marker
 from realtime.outlet import PredictionOutlet
@@ -36,7 +37,7 @@ from realtime.rig import Rig
 
 _log = logging.getLogger(__name__)
 
-POLL_EVERY = 0.01  # s
+POLL_EVERY = 0.04  # s; a push costs nearly the same for 7 samples as for 700
 FOLLOW_EVERY = 0.5  # s between two looks at what is on the network
 PATIENCE = 600.0  # s of samples kept while they wait for a window
 
@@ -59,10 +60,15 @@ class SessionSettings:
         Empty: whom the streams name, or "P1".
     record : Path or None
         Folder to record into from the start.
+    record_frames : bool
+        Record the frames of video streams as well, whenever a recording runs; else only what is
+        computed from them.
     seconds : float or None
         Stop after so many seconds of running.
     wait : float or None
         Give up if no stream was found within so many seconds; None waits for ever.
+    artefacts : mapping of str to ArtefactFilter
+        What was fitted to participants' EEG.
     link : str or None
         Name under which dashboards find the engine; None: no dashboards.
     """
@@ -74,8 +80,10 @@ class SessionSettings:
     choices: Mapping[str, str] = field(default_factory=dict)
     participants: tuple[str, ...] = ()
     record: Path | None = None
+    record_frames: bool = False
     seconds: float | None = None
     wait: float | None = 10.0
+    artefacts: Mapping[str, ArtefactFilter] = field(default_factory=dict)
     link: str | None = None
 
 
@@ -96,7 +104,13 @@ class Session:
         self.settings = settings
         rig, checkpoint = settings.rig, settings.checkpoint
         self.predictor = Predictor(checkpoint, settings.device)
-        self.engine = Engine(rig, self.predictor, checkpoint.population, limit=PATIENCE)
+        self.engine = Engine(
+            rig,
+            self.predictor,
+            checkpoint.population,
+            limit=PATIENCE,
+            artefacts=settings.artefacts,
+        )
         self.latency = Latency()
         self.windows = 0
         self.stopping = False
@@ -108,7 +122,14 @@ class Session:
         self._discovery = Discovery()
         self._markers_out = MarkerOutlet()
         own = (self._markers_out.info.source_id,)
-        self.live = LiveStreams(rig, self._discovery, settings.choices, settings.participants, own)
+        self.live = LiveStreams(
+            rig,
+            self._discovery,
+            settings.choices,
+            settings.participants,
+            own,
+            settings.record_frames,
+        )
         self._markers_in = MarkerInlets(self._discovery, own)
         self._recording = SessionRecording(
             rig,
@@ -116,8 +137,12 @@ class Session:
             {
                 "checkpoint": {"rig": checkpoint.rig, "hash": checkpoint.hash},
                 "trained_on": checkpoint.trained_on,
+                "demonstration": checkpoint.demonstration,
+                "notice": checkpoint.notice,
                 "instrument": checkpoint.labels.instrument,
                 "versions": software_versions(),
+                "record_frames": settings.record_frames,
+                "artefacts": {name: a.method for name, a in settings.artefacts.items()},
             },
             settings.record,
         )
@@ -133,6 +158,8 @@ class Session:
 
     def run(self) -> dict[str, Any]:
         """Run until the time is over, a dashboard says quit, or Ctrl-C; return a summary."""
+        if self.settings.checkpoint.notice:
+            _log.warning("%s", self.settings.checkpoint.notice)
         try:
             self._greet()
             self._find_streams()
@@ -165,6 +192,8 @@ class Session:
             cells = self.engine.push(arrival.chunk, arrived)
             if self._broadcast:
                 self._broadcast.collect(cells)
+        for info, frames in self.live.frames():
+            self._recording.frames(info, *frames)
         for stamp, marker in self._markers_in.poll():
             self._take_marker(stamp, marker)
         self._state_baseline()
@@ -196,6 +225,8 @@ class Session:
         return {
             "rig": self.settings.rig.name,
             "checkpoint": self.settings.checkpoint.hash,
+            "demonstration": self.settings.checkpoint.demonstration,
+            "notice": self.settings.checkpoint.notice,
             "participants": sorted(self.engine.participants),
             "windows": self.windows,
             "emotions": list(self.predictor.emotions),
@@ -245,8 +276,23 @@ class Session:
                 _log.warning("%s", problem)
                 if self._broadcast and isinstance(problem, AmbiguousBinding):
                     self._broadcast.choice(problem)
+        if fresh:
+            self._warn_of_strangers()
         if fresh and self._broadcast:
             self._greet()
+
+    def _warn_of_strangers(self) -> None:
+        """Say whose artefact filter serves nobody."""
+        watched = sorted(self.engine.participants)
+        for name in self.settings.artefacts:
+            if name not in watched and name not in self._problems:
+                self._problems.add(name)
+                self._warn(
+                    InputError(
+                        f"the artefact filter for {name!r} serves nobody so far: watched is "
+                        f"{', '.join(watched)} (--artefacts PARTICIPANT=FILE says whose it is)"
+                    )
+                )
 
     def _greet(self) -> None:
         if not self._broadcast:
@@ -262,6 +308,7 @@ class Session:
                 "name": checkpoint.rig,
                 "hash": checkpoint.hash,
                 "trained_on": checkpoint.trained_on,
+                "notice": checkpoint.notice,
             },
             sorted(self.engine.participants) or ["P1"],
         )
@@ -302,6 +349,7 @@ class Session:
             checkpoint.labels.instrument,
             any(info.simulated for info in infos),
             next((info.replay for info in infos if info.replay is not None), None),
+            checkpoint.notice,
         )
 
     # Baseline, markers, commands.

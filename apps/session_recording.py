@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 
 from apps.predictions import PredictionTable, write_table
 from realtime.chunk import Chunk
@@ -18,6 +19,7 @@ from realtime.live import Arrival, LiveStreams
 from realtime.recorder import Recorder
 from realtime.recording import Marker, StreamInfo
 from realtime.rig import Rig
+from realtime.video_inlet import VideoInlet
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +109,10 @@ class SessionRecording:
         if now - self._offsets_written >= OFFSETS_EVERY:
             self._offsets_written = now
             for key, inlet in live.inlets.items():
-                self._recorder.clock_offset(key, now, inlet.statistics().correction)
+                correction = inlet.statistics().correction
+                self._recorder.clock_offset(key, now, correction)
+                if isinstance(inlet, VideoInlet) and inlet.video.key in self._known:
+                    self._recorder.clock_offset(inlet.video.key, now, correction)
         if time.monotonic() - self._table_written >= TABLE_EVERY:
             self._save_table()
 
@@ -116,6 +121,15 @@ class SessionRecording:
         if self._recorder is not None and arrival.chunk.stream in self._known:
             chunk = arrival.chunk
             self._recorder.write(Chunk(chunk.stream, arrival.raw_times, chunk.samples))
+
+    def frames(self, video: StreamInfo, stamps: NDArray[np.float64], frames: NDArray[Any]) -> None:
+        """Record frames of a video stream as they came; only for who asked for it by name."""
+        if self._recorder is None:
+            return
+        if video.key not in self._known:
+            self._known.add(video.key)
+            self._recorder.add_stream(video)
+        self._recorder.write(Chunk(video.key, stamps, frames))
 
     def marker(self, stamp: float, marker: Marker) -> None:
         """Record a marker."""

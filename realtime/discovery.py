@@ -206,7 +206,12 @@ class Discovery:
         outlet.attempts += 1
         handle = outlet.handle
         try:
-            refuse_absurd(clean(handle.name()), handle.channel_count(), handle.nominal_srate())
+            refuse_absurd(
+                clean(handle.name()),
+                handle.channel_count(),
+                handle.nominal_srate(),
+                clean(handle.type()),
+            )
         except InputError as error:
             _log.warning("%s", error)
             self._settle(outlet, _without_description(handle))

@@ -25,6 +25,7 @@ from realtime.errors import InputError
 from realtime.pace import Pace
 from realtime.presence import Presence, find_outlet
 from realtime.recording import Marker, StreamInfo
+from realtime.video import RAW_TYPE, is_video, too_large
 
 _log = logging.getLogger(__name__)
 
@@ -99,15 +100,17 @@ class Inlet:
     """
 
     def __init__(self, info: StreamInfo, handle: pylsl.StreamInfo) -> None:
-        refuse_absurd(info.name, info.channel_count, info.rate)
+        refuse_absurd(info.name, info.channel_count, info.rate, info.type)
         self.info = info
         self._handle = handle
         # About a second a pull, and no more than a minute (or what memory bears) a poll.
         pace = info.rate or 100.0
-        fits = max(1.0, _BUFFER_BYTES / (8.0 * info.channel_count))
+        video = is_video(info)
+        fits = max(1.0, _BUFFER_BYTES / ((1.0 if video else 8.0) * info.channel_count))
         self._block = int(min(max(pace, 64.0), max(1.0, fits / 16)))
         self._limit = int(min(max(60.0 * pace, 4096.0), fits))
-        self._buffer = int(np.clip(fits / pace, 2, 360))  # s
+        # Frames that are seconds old are of no use any more.
+        self._buffer = int(np.clip(fits / pace, 2, 5 if video else 360))  # s
         self._inlet: pylsl.StreamInlet | None = None
         self._correction = ClockCorrection()
         self._known = threading.Event()  # the current source's clock has been measured
@@ -176,7 +179,7 @@ class Inlet:
             samples=self._pace.samples,
             rate=self._pace.current,
             overall_rate=self._pace.overall,
-            data_age=self._data_age(),
+            data_age=self._age_of(self._pace),
             gaps=self._pace.gaps,
             clock_resets=self._clock_resets,
             dropped=self._dropped,
@@ -267,13 +270,13 @@ class Inlet:
             else:
                 self._dropped += len(piece[0])
 
-    def _data_age(self) -> float:
-        quiet = self._pace.quiet
-        if not self._pace.samples:
+    def _age_of(self, pace: Pace) -> float:
+        quiet = pace.quiet
+        if not pace.samples:
             return float("inf")
         if self.info.replay is not None:
             return quiet
-        age = pylsl.local_clock() - self._pace.newest
+        age = pylsl.local_clock() - pace.newest
         # Stamps of another epoch say nothing of age, and no sample is younger than its arrival.
         return max(quiet, age) if age < 86400.0 else quiet
 
@@ -354,14 +357,20 @@ class Inlet:
             ctypes.pythonapi.Py_DecRef(ctypes.py_object(inlet))
 
 
-def refuse_absurd(name: str, channels: int, rate: float) -> None:
+def refuse_absurd(name: str, channels: int, rate: float, stream_type: str) -> None:
     """Refuse a stream whose declared shape would exhaust memory before its first sample.
 
     Raises
     ------
     InputError
-        If it has more than 65,536 channels, or more than ten million values a second.
+        If it has more than 65,536 channels, or more than ten million values a second. Frames of
+        video may be larger (`realtime.video.too_large`).
     """
+    if stream_type.casefold() == RAW_TYPE:
+        large = too_large(channels, rate)
+        if large:
+            raise InputError(f"stream {name!r} {large}")
+        return
     if not 1 <= channels <= MAX_CHANNELS:
         raise InputError(
             f"stream {name!r} has {channels} channels: an inlet takes 1 to {MAX_CHANNELS}"

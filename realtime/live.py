@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from realtime.markers import is_marker_stream
 from realtime.outlet import STREAM_TYPE
 from realtime.recording import StreamInfo
 from realtime.rig import Rig
+from realtime.video import is_video
+from realtime.video_inlet import Frames, VideoInlet
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,8 @@ class LiveStreams:
         Who is watched; empty: everybody whom the streams name, or else one person, "P1".
     own : collection of str
         Source ids that this program publishes itself.
+    keep_frames : bool
+        Keep the frames of video streams for `frames`, as they came.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class LiveStreams:
         choices: Mapping[str, str] | None = None,
         participants: Collection[str] = (),
         own: Collection[str] = (),
+        keep_frames: bool = False,
     ) -> None:
         self.rig = rig
         self.discovery = discovery
@@ -75,9 +81,11 @@ class LiveStreams:
         self.problems: list[AmbiguousBinding | UnknownChoice] = []
         self._participants = tuple(participants)
         self._own = frozenset(own)
+        self._keep_frames = keep_frames
         self._inlets: dict[str, Inlet] = {}
         self._opened: dict[str, StreamInfo] = {}
         self._refused: set[str] = set()
+        self._told: set[str] = set()
 
     def candidates(self) -> tuple[StreamInfo, ...]:
         """Return the streams that could be somebody's sensor."""
@@ -126,6 +134,11 @@ class LiveStreams:
                 for modality in result.ambiguous
                 if modality in wanted
             ]
+            for sentence in itertools.chain.from_iterable(result.refusals.values()):
+                # Only what would help: a modality that found another stream needs no advice.
+                if sentence.partition(":")[0] in result.unbound and sentence not in self._told:
+                    self._told.add(sentence)
+                    _log.warning("%s", sentence)
             for binding in result.bindings:
                 if binding.modality not in wanted or not self._open(binding, streams):
                     continue
@@ -148,6 +161,15 @@ class LiveStreams:
             if received is not None:
                 arrivals.append(Arrival(*received))
         return arrivals
+
+    def frames(self) -> list[tuple[StreamInfo, Frames]]:
+        """Return the frames that video streams have sent, if they are kept, with their stream."""
+        return [
+            (inlet.video, piece)
+            for inlet in self._inlets.values()
+            if isinstance(inlet, VideoInlet)
+            for piece in inlet.take_frames()
+        ]
 
     @property
     def inlets(self) -> Mapping[str, Inlet]:
@@ -182,7 +204,11 @@ class LiveStreams:
             if inlet is not None and self._opened[info.key] == info:
                 return False  # the network still shows the old shape
             try:
-                opened = Inlet(info, self.discovery.handle(info.key))
+                handle = self.discovery.handle(info.key)
+                if is_video(info):
+                    opened: Inlet = VideoInlet(info, handle, self._keep_frames)
+                else:
+                    opened = Inlet(info, handle)
             except KeyError:
                 return False
             except InputError as error:

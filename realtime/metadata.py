@@ -19,6 +19,7 @@ from realtime.recording import Replay, StreamInfo
 MAX_XML = 16 * 2**20  # characters; 16,384 labelled channels need about 2 million
 MAX_DEPTH = 64
 MAX_CHANNELS = 100_000
+MAX_FRAME = 10_000_000  # channels of a VideoRaw stream, one a byte: 1920 x 1080 colour frames
 MAX_NAME = 256  # characters of a name, label or unit
 FORMATS = ("float32", "double64", "string", "int8", "int16", "int32", "int64")
 
@@ -119,7 +120,9 @@ def stream_info(xml_text: str, key: str) -> StreamInfo:
     """
     info = parse_xml(xml_text)
     name = clean(info.findtext("name"))
-    count = _channel_count(info.findtext("channel_count"), name)
+    stream_type = clean(info.findtext("type"))
+    most = MAX_FRAME if stream_type.casefold() == "videoraw" else MAX_CHANNELS
+    count = _channel_count(info.findtext("channel_count"), name, most)
     # The LSL library writes "float32"; older recorders wrote "cf_float32".
     channel_format = clean(info.findtext("channel_format")).removeprefix("cf_")
     if channel_format not in FORMATS:
@@ -139,7 +142,7 @@ def stream_info(xml_text: str, key: str) -> StreamInfo:
     return StreamInfo(
         key=key,
         name=name,
-        type=clean(info.findtext("type")),
+        type=stream_type,
         rate=rate,
         labels=labels,
         units=units,
@@ -268,12 +271,12 @@ def unique_keys(infos: Sequence[StreamInfo]) -> list[str]:
     return keys
 
 
-def _channel_count(text: str | None, name: str) -> int:
+def _channel_count(text: str | None, name: str, most: int) -> int:
     count = _number(text, math.nan)
-    if not (1 <= count <= MAX_CHANNELS and count == int(count)):
+    if not (1 <= count <= most and count == int(count)):
         raise InputError(
             f"stream {name!r} has the channel count {clean(text)!r}: "
-            f"must be a whole number from 1 to {MAX_CHANNELS}"
+            f"must be a whole number from 1 to {most}"
         )
     return int(count)
 
@@ -286,10 +289,13 @@ def _channels(
     if desc is not None:
         # Some devices leave out <channels> and call the label <name>.
         found = (desc.findall("channels/channel") or desc.findall("channel"))[:count]
-    labels = [clean(c.findtext("label") or c.findtext("name")) for c in found]
-    units = [clean(c.findtext("unit") or c.findtext("units")) for c in found]
-    missing = [""] * (count - len(found))
-    return tuple(labels + missing), tuple(units + missing)
+    labels = tuple(clean(c.findtext("label") or c.findtext("name")) for c in found)
+    units = tuple(clean(c.findtext("unit") or c.findtext("units")) for c in found)
+    if not found:
+        # A frame of video is a million channels, of which nothing is said: one tuple serves both.
+        labels = units = ("",) * count
+    missing = ("",) * (count - len(labels))
+    return labels + missing, units + missing
 
 
 def _replay(mark: ElementTree.Element | None) -> Replay | None:

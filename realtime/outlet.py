@@ -67,6 +67,8 @@ class PredictionOutlet:
         Whether any input stream is simulated.
     replay : Replay, optional
         Given when the input is the replay of a recording.
+    notice : str, optional
+        What users of the checkpoint must be told.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class PredictionOutlet:
         instrument: str = "",
         simulated: bool = False,
         replay: Replay | None = None,
+        notice: str | None = None,
     ) -> None:
         labels = (*emotions, *EXTRA_CHANNELS)
         units = ("share",) * len(emotions) + ("1",) * len(EXTRA_CHANNELS)
@@ -104,6 +107,8 @@ class PredictionOutlet:
             "instrument": instrument,
             "stamp": "window_end",
         }
+        if notice:
+            facts["notice"] = notice
         for tag, value in facts.items():
             ElementTree.SubElement(own, tag).text = clean(value)
         # Two computers on one network may both watch a participant "1".

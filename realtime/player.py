@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from realtime.errors import InputError
 from realtime.metadata import description_xml, with_replay
 from realtime.outlet import open_outlet
-from realtime.recording import Recording, Replay, StreamInfo
+from realtime.recording import RecordedFrames, Recording, Replay, StreamInfo
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class _Source:
 
     info: StreamInfo
     times: NDArray[np.float64]
-    samples: NDArray[np.generic] | list[str]
+    samples: NDArray[np.generic] | list[str] | RecordedFrames
     due: NDArray[np.float64]  # s since the recording's start, never decreasing
 
 
@@ -310,7 +310,7 @@ def _sources(recording: Recording) -> Iterator[_Source]:
             yield _Source(
                 info,
                 stream.times,
-                _numbers(stream.samples, info.format),
+                stream.frames or _numbers(stream.samples, info.format),
                 _due(stream.times, recording.start),
             )
     for info in recording.marker_streams:

@@ -28,6 +28,7 @@ from realtime.xdf_writer import XdfWriter
 logger = logging.getLogger(__name__)
 
 CAPACITY = 4096  # chunks that may wait; a minute and a half of six streams at 8 chunks a second
+WAITING_BYTES = 256e6  # of samples that may wait; frames of video fill it before the chunks run out
 IDLE_SECONDS = 0.25
 CLOSE_SECONDS = 30.0
 OWN_MARKERS = StreamInfo(
@@ -103,6 +104,7 @@ class Recorder:
         self._lock = threading.Lock()
         # Headers, markers and clock offsets may fill the second half; samples only the first.
         self._queue: queue.Queue[_Job | None] = queue.Queue(2 * CAPACITY)
+        self._waiting_bytes = 0
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
@@ -128,7 +130,8 @@ class Recorder:
             return
         # The caller may use its buffers again before the thread comes to this chunk.
         copy = Chunk(chunk.stream, chunk.times.copy(), chunk.samples.copy())
-        self._put(_Job(lambda: self._samples(copy), chunk.stream, len(copy)), CAPACITY)
+        size = copy.samples.nbytes
+        self._put(_Job(lambda: self._samples(copy), chunk.stream, len(copy), size), CAPACITY)
 
     def clock_offset(self, stream: str, time: float, offset: float) -> None:
         """Record that at `time` on the local clock, `offset` was to be added to raw stamps."""
@@ -193,13 +196,21 @@ class Recorder:
         self.close()
 
     def _put(self, job: _Job, limit: int) -> None:
-        if self._closing or self._broken or self._queue.qsize() >= limit:
+        full = self._queue.qsize() >= limit or self._waiting_bytes + job.size > WAITING_BYTES
+        if self._closing or self._broken or full:
             self._drop(job)
             return
+        with self._lock:
+            self._waiting_bytes += job.size
         try:
             self._queue.put_nowait(job)
         except queue.Full:
+            self._done(job)
             self._drop(job)
+
+    def _done(self, job: _Job) -> None:
+        with self._lock:
+            self._waiting_bytes -= job.size
 
     def _drop(self, job: _Job) -> None:
         with self._lock:
@@ -219,6 +230,7 @@ class Recorder:
                 job = _Job(lambda: None, "", 0)
             if job is None:
                 break
+            self._done(job)
             if self._broken:
                 self._drop(job)
                 continue
@@ -286,6 +298,7 @@ class _Job:
     run: Callable[[], None]
     stream: str
     count: int
+    size: int = 0  # bytes of samples
 
 
 def safe_id(text: str, what: str) -> str:

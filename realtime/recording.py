@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,14 @@ class Marker:
     stream: str = ""
 
 
+class RecordedFrames(Protocol):
+    """The samples of a recorded video stream, which may not fit into memory."""
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.generic]:
+        """Read some samples, shape (k, n_channels), in the stream's own format."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedStream:
     """A whole numeric stream.
@@ -94,14 +103,18 @@ class RecordedStream:
     times : ndarray of float64, shape (n_samples,)
         In the recording's clock, in recorded order (never sorted).
     samples : ndarray of float64, shape (n_samples, n_channels)
+        Without rows where `frames` is given.
     faults : tuple of str
         What the reader found wrong, one sentence each.
+    frames : RecordedFrames or None
+        The samples of a video stream; see `realtime.video.with_textures`.
     """
 
     info: StreamInfo
     times: NDArray[np.float64]
     samples: NDArray[np.float64]
     faults: tuple[str, ...] = ()
+    frames: RecordedFrames | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,7 @@ class Recording:
     faults: tuple[str, ...] = field(default=())
 
     def rounds(self, seconds: float = 1.0) -> Iterator[tuple[float, list[Chunk]]]:
-        """Yield every stream's samples in rounds of time.
+        """Yield every stream's samples in rounds of time; video frames are left out.
 
         Parameters
         ----------
@@ -150,7 +163,7 @@ class Recording:
         """
         if not seconds > 0:
             raise ValueError(f"chunk length {seconds!r} s: must be above 0")
-        streams = [stream for stream in self.streams if len(stream.times)]
+        streams = [s for s in self.streams if len(s.times) and s.frames is None]
         orders = [_delivery_order(stream) for stream in streams]
         positions = [0] * len(streams)
         while True:

@@ -31,6 +31,7 @@ from realtime.recording import (
     StreamInfo,
     recording_start,
 )
+from realtime.video import is_video
 from realtime.xdf_chunks import (
     CLOCK_OFFSET,
     DTYPES,
@@ -44,6 +45,7 @@ from realtime.xdf_chunks import (
     decode_strings,
     walk,
 )
+from realtime.xdf_frames import XdfFrames
 
 MAX_STREAMS = 1000
 MAX_FAULTS = 20  # of one kind of place; the rest are counted
@@ -102,8 +104,10 @@ class _Stream:
     last: float = np.nan
     footer_count: int | None = None
     faults: list[str] = field(default_factory=list)
+    # Of a video stream, only where its frames are: a minute of them may not fit into memory.
+    frames: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def add(self, samples: Samples, place: int) -> None:
+    def add(self, samples: Samples, place: int, begin: int, end: int) -> None:
         """Append a chunk's samples, and deduce the stamps that the file leaves out."""
         count = len(samples.times)
         if not count:
@@ -121,6 +125,8 @@ class _Stream:
         if isinstance(samples.values, list):
             self.texts += samples.values
             self.places += [place] * count
+        elif is_video(self.info):
+            self.frames.append((count, begin, end))
         else:
             self.values.append(samples.values)
 
@@ -175,8 +181,9 @@ class _Reader:
             if channel_format == "string":
                 samples = decode_strings(content, channels)
             else:
-                samples = decode_numbers(content, channels, DTYPES[channel_format])
-            stream.add(samples, place)
+                video = is_video(stream.info)
+                samples = decode_numbers(content, channels, DTYPES[channel_format], video)
+            stream.add(samples, place, chunk.begin, chunk.end)
             if not samples.sound:
                 stream.faults.append(
                     f"of the samples at byte {chunk.begin} only the first {len(samples.times)} "
@@ -254,7 +261,12 @@ class _Reader:
                 if stream.values
                 else np.empty((0, info.channel_count))
             )
-            recorded.append(RecordedStream(info, times, samples, tuple(_shortened(stream.faults))))
+            frames = None
+            if is_video(info):
+                dtype = DTYPES[info.format]
+                frames = XdfFrames(path, stream.frames, info.channel_count, dtype)
+            noted = tuple(_shortened(stream.faults))
+            recorded.append(RecordedStream(info, times, samples, noted, frames))
         markers.sort(key=lambda entry: entry[0])
         return Recording(
             path=str(path),

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +178,8 @@ class Samples:
     times : ndarray of float64, shape (n_samples,)
         NaN where `stamped` is False: such a stamp follows from the one before.
     stamped : ndarray of bool, shape (n_samples,)
-    values : ndarray of float64, shape (n_samples, channels), or list of tuple of str
+    values : ndarray, shape (n_samples, channels), or list of tuple of str
+        Numbers are float64, or as they are stored if that was asked for.
     sound : bool
         False if the content ends early or late, or makes no sense from some sample on; the samples
         before that are here.
@@ -185,11 +187,11 @@ class Samples:
 
     times: NDArray[np.float64]
     stamped: NDArray[np.bool_]
-    values: NDArray[np.float64] | list[tuple[str, ...]]
+    values: NDArray[Any] | list[tuple[str, ...]]
     sound: bool
 
 
-def decode_numbers(content: bytes, channels: int, dtype: str) -> Samples:
+def decode_numbers(content: bytes, channels: int, dtype: str, as_stored: bool = False) -> Samples:
     """Decode a sample chunk's content (without the stream id) of a numeric stream.
 
     Parameters
@@ -198,7 +200,10 @@ def decode_numbers(content: bytes, channels: int, dtype: str) -> Samples:
     channels : int
     dtype : str
         One of `DTYPES`' values.
+    as_stored : bool
+        Leave numbers as they are, for frames of video, which would grow eightfold.
     """
+    convert = _stored if as_stored else _floats
     number = _length(content, 0, len(content))
     if number is None:
         return Samples(np.empty(0), np.empty(0, bool), np.empty((0, channels)), False)
@@ -210,7 +215,7 @@ def decode_numbers(content: bytes, channels: int, dtype: str) -> Samples:
         rows = body.view(stamped)
         if np.all(rows["flag"] == 8):
             times = rows["time"].astype(np.float64)
-            return Samples(times, np.ones(count, bool), _floats(rows["values"]), True)
+            return Samples(times, np.ones(count, bool), convert(rows["values"]), True)
     if count and len(body) == stamped.itemsize + (count - 1) * bare.itemsize and body[0] == 8:
         first = body[: stamped.itemsize].view(stamped)
         rest = body[stamped.itemsize :].view(bare)
@@ -218,8 +223,9 @@ def decode_numbers(content: bytes, channels: int, dtype: str) -> Samples:
             times = np.full(count, np.nan)
             times[0] = first["time"][0]
             values = np.concatenate([first["values"], rest["values"]])
-            return Samples(times, np.arange(count) == 0, _floats(values), True)
-    return _walk_numbers(content, begin, count, channels, dtype)
+            return Samples(times, np.arange(count) == 0, convert(values), True)
+    times, whole, values, sound = _walk_numbers(content, begin, count, channels, dtype)
+    return Samples(times, whole, convert(values), sound)
 
 
 @lru_cache(maxsize=256)
@@ -230,14 +236,20 @@ def _layouts(channels: int, dtype: str) -> tuple[np.dtype[np.void], np.dtype[np.
     return stamped, bare
 
 
-def _floats(values: NDArray[np.generic]) -> NDArray[np.float64]:
+def _stored(values: NDArray[Any]) -> NDArray[Any]:
+    return values
+
+
+def _floats(values: NDArray[Any]) -> NDArray[Any]:
     # Damaged bytes may be a signalling NaN.
     with np.errstate(invalid="ignore"):
         return values.astype(np.float64)
 
 
-def _walk_numbers(content: bytes, begin: int, count: int, channels: int, dtype: str) -> Samples:
-    """Decode samples of which some have a stamp and some have none."""
+def _walk_numbers(
+    content: bytes, begin: int, count: int, channels: int, dtype: str
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[Any], bool]:
+    """Decode samples of which some have a stamp and some have none; see `Samples`."""
     width = channels * np.dtype(dtype).itemsize
     body = np.frombuffer(content, dtype=np.uint8)
     heads = _sample_heads(body, begin, count, width)
@@ -255,8 +267,8 @@ def _walk_numbers(content: bytes, begin: int, count: int, channels: int, dtype: 
     is_value[:begin] = False
     is_value[heads] = False
     is_value[stamp_bytes.ravel()] = False
-    values = _floats(body[:end][is_value].view(dtype).reshape(good, channels))
-    return Samples(times, stamped, values, good == count and end == len(body))
+    values = body[:end][is_value].view(dtype).reshape(good, channels)
+    return times, stamped, values, good == count and end == len(body)
 
 
 def _sample_heads(body: NDArray[np.uint8], begin: int, count: int, width: int) -> NDArray[np.int64]:

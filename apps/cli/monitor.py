@@ -84,6 +84,10 @@ def monitor(
     record: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that it records into.")
     ] = None,
+    record_frames: Annotated[
+        bool,
+        typer.Option("--record-frames", help="Its recordings hold the frames of video streams."),
+    ] = False,
     screenshot: Annotated[
         Path | None, typer.Option(help="Save a picture (PNG) after --seconds, and end.")
     ] = None,
@@ -108,6 +112,8 @@ def monitor(
         arguments += ["--participant", name]
     if record is not None:
         arguments += ["--record", str(record)]
+    if record_frames:
+        arguments.append("--record-frames")
     show(arguments, "engine", {}, seconds, screenshot, size)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from apps.cli.options import parse_baseline, parse_bindings
+from apps.cli.options import parse_artefacts, parse_baseline, parse_bindings
 from apps.cli.output import emit
+from realtime.errors import InputError
 
 Rig = Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")]
 CheckpointFile = Annotated[
@@ -40,9 +42,24 @@ def run(
         list[str] | None,
         typer.Option(help="Pseudonym; repeat it for several people."),
     ] = None,
+    artefacts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[PARTICIPANT=]FILE",
+            help="What `affectstream artefacts` fitted to a person's EEG; repeat it for several.",
+        ),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Record everything below this folder.")
     ] = None,
+    record_frames: Annotated[
+        bool,
+        typer.Option(
+            "--record-frames",
+            help="Record the frames of video streams too: pictures of the person. Without it, only "
+            "counts of textures are recorded.",
+        ),
+    ] = False,
     seconds: Annotated[
         float | None, typer.Option(min=1, help="Stop after so long; Ctrl-C stops at any time.")
     ] = None,
@@ -64,7 +81,8 @@ def run(
     from apps.session import Session
 
     settings = session_settings(
-        rig, checkpoint, device, baseline, bind or [], participant or [], record, seconds
+        *(rig, checkpoint, device, baseline, bind or [], participant or []),
+        *(record, seconds, record_frames, artefacts or []),
     )
     session = Session(replace_wait(settings, None if patient else wait, link))
     summary = session.run()
@@ -80,9 +98,12 @@ def session_settings(
     participants: list[str],
     record: Path | None,
     seconds: float | None,
+    record_frames: bool = False,
+    artefacts: Sequence[str] = (),
 ) -> Any:
     """Check a session's options and build its settings."""
     from apps.session import SessionSettings
+    from calibration.artefact_files import load_artefacts
     from model.checkpoint import check_rig, load_checkpoint
     from model.zoo import shipped_checkpoint
     from realtime.rig import load_rig
@@ -90,6 +111,15 @@ def session_settings(
     loaded = load_rig(rig)
     opened = load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(loaded))
     check_rig(opened, loaded)
+    filters = {}
+    for name, file in parse_artefacts(artefacts).items():
+        filters[name], _ = load_artefacts(Path(file))
+        filters[name].montage.check(loaded)
+        if participants and name not in participants:
+            raise InputError(
+                f"--artefacts {file!r} is for {name!r}, who is not watched: write PARTICIPANT="
+                f"{file} with one of {', '.join(participants)}"
+            )
     return SessionSettings(
         rig=loaded,
         checkpoint=opened,
@@ -99,6 +129,8 @@ def session_settings(
         participants=tuple(participants),
         record=record,
         seconds=seconds,
+        record_frames=record_frames,
+        artefacts=filters,
     )
 
 
@@ -126,6 +158,8 @@ def tables(summary: dict[str, Any]) -> list[Any]:
             row["state"],
         )
     parts: list[Any] = [streams]
+    if summary["notice"]:
+        parts.append(Text(summary["notice"], style="bold"))
     last = summary["last"]
     if last is not None:
         shares = Table("emotion", "share")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from apps.cli.options import parse_baseline, parse_bindings
+from apps.cli.options import parse_artefacts, parse_baseline, parse_bindings
 from apps.cli.output import emit, error_console
 from realtime.errors import InputError
 
@@ -38,6 +38,13 @@ def score(
         typer.Option(metavar="MODALITY=STREAM", help="Choose a stream where several would do."),
     ] = None,
     participant: Annotated[str, typer.Option(help="Pseudonym in the tables.")] = "P1",
+    artefacts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[PARTICIPANT=]FILE",
+            help="What `affectstream artefacts` fitted to the person's EEG.",
+        ),
+    ] = None,
     features: Annotated[
         bool, typer.Option("--features", help="Write features.parquet too.")
     ] = False,
@@ -53,29 +60,29 @@ def score(
 ) -> None:
     """Score recordings: a distribution over emotions for every second.
 
+    With --features and no checkpoint that fits the rig, as before a lab's own rig is trained, the
+    features alone are written.
+
     One recording goes to OUT itself, several to a folder each. Finished recordings are kept: the
     same command goes on where it was interrupted.
     """
     from apps.scoring import ScoreSettings, score_file
-    from model.checkpoint import check_rig, load_checkpoint
     from model.device import resolve_device
-    from model.zoo import shipped_checkpoint
     from realtime.rig import load_rig
 
     loaded = load_rig(rig)
+    # What is wrong with the settings shows before any work.
     settings = ScoreSettings(
         rig=rig,
-        checkpoint=str(checkpoint or shipped_checkpoint(loaded)),
+        checkpoint=_checkpoint(checkpoint, loaded, features),
         device=device,
         baseline=parse_baseline(baseline),
         choices=parse_bindings(bind or []),
         participant=participant,
         features=features,
         chunk_seconds=chunk,
+        artefacts=_artefacts(artefacts, participant, loaded),
     )
-    # What is wrong with the settings shows before any work.
-    opened = load_checkpoint(Path(settings.checkpoint))
-    check_rig(opened, loaded)
     resolve_device(device)
     for path in paths:
         if not Path(path).exists():
@@ -89,6 +96,42 @@ def score(
     else:
         results = _scattered(paths, settings, folders, workers, dask)
     emit({"recordings": results}, json, *_tables(results))
+
+
+def _checkpoint(given: str | None, rig: Any, features: bool) -> str | None:
+    """Return the path of a checkpoint that fits the rig; None if features do without."""
+    from model.checkpoint import check_rig, load_checkpoint
+    from model.zoo import shipped_checkpoint
+
+    try:
+        path = Path(given) if given else shipped_checkpoint(rig)
+        opened = load_checkpoint(path)
+        check_rig(opened, rig)
+    except InputError as error:
+        if given:
+            raise
+        if not features:
+            raise InputError(f"{error}, or give --features for the features alone") from None
+        return None
+    if opened.notice:
+        _log.warning("%s", opened.notice)
+    return str(path)
+
+
+def _artefacts(text: str | None, participant: str, rig: Any) -> str | None:
+    """Return the file of an artefact filter that fits the rig and the person."""
+    from calibration.artefact_files import load_artefacts
+
+    if text is None:
+        return None
+    ((owner, file),) = parse_artefacts([text]).items()
+    if owner != participant:
+        raise InputError(
+            f"--artefacts {text!r} is for {owner!r}, and the recording for {participant!r}: give "
+            f"--participant {owner}, or --artefacts {participant}={file}"
+        )
+    load_artefacts(Path(file))[0].montage.check(rig)
+    return file
 
 
 def _folders(paths: list[str], out: Path) -> list[str]:
@@ -163,6 +206,6 @@ def _tables(results: list[dict[str, Any]]) -> list[Any]:
     said = [
         Text(f"{r['path']}: {sentence}")
         for r in results
-        for sentence in (*r["notes"], *r["faults"])
+        for sentence in (*filter(None, [r.get("notice")]), *r["notes"], *r["faults"])
     ]
     return [table, *said]

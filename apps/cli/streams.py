@@ -26,6 +26,7 @@ from realtime.markers import is_marker_stream
 from realtime.outlet import STREAM_TYPE
 from realtime.recording import RecordedStream, Recording, StreamInfo
 from realtime.rig import Rig, load_rig
+from realtime.video import is_video
 
 # What a look at the network measures of each stream, after it has been found.
 MEASURE_SECONDS = 2.0
@@ -208,7 +209,7 @@ def _entry(row: _Row) -> dict[str, Any]:
         "source_id": info.source_id,
         "hostname": info.hostname,
         "channels": info.channel_count,
-        "labels": info.labels,
+        "labels": () if is_video(info) else info.labels,  # a frame's bytes have none
         "units": info.units,
         "format": info.format,
         "nominal_rate": info.rate,
