@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,12 @@ from realtime.binding import AmbiguousBinding
 from realtime.engine import Cells, Engine, Result
 from realtime.live import LiveStreams
 from realtime.recording import Marker
-from realtime.rig import Rig
+from realtime.rig import ModalitySettings, Rig
+from realtime.video import TEXTURE_TYPE
 
 SIGNALS_EVERY = 0.05  # s
 STREAMS_EVERY = 0.25  # s
+FACE_FOUND = "face found"
 
 
 class Broadcast:
@@ -24,6 +27,7 @@ class Broadcast:
 
     def __init__(self, server: LinkServer) -> None:
         self.server = server
+        self._faces: frozenset[str] = frozenset()
         self._cells: dict[tuple[str, str], list[Cells]] = {}
         self._signals_sent = -math.inf
         self._streams_sent = -math.inf
@@ -35,10 +39,11 @@ class Broadcast:
         emotions: Sequence[str],
         negative: NDArray[np.bool_],
         training_mean: NDArray[np.float64],
-        checkpoint: dict[str, str],
+        checkpoint: dict[str, str | None],
         participants: Sequence[str],
     ) -> None:
         """Say what this engine is."""
+        self._faces = frozenset(m.name for m in rig.modalities if _is_face(m))
         self.server.send(
             {
                 "t": "hello",
@@ -53,7 +58,8 @@ class Broadcast:
                             "role": m.role,
                             "unit": m.unit,
                             "rate": m.rate,
-                            "channels": [channel.name for channel in m.channels],
+                            "channels": [FACE_FOUND] if _is_face(m) else list(m.channel_names),
+                            "face": _is_face(m),
                         }
                         for m in rig.modalities
                     ],
@@ -69,7 +75,10 @@ class Broadcast:
     def collect(self, cells: Sequence[Cells]) -> None:
         """Keep new signal cells until the next `signals` message."""
         for piece in cells:
-            self._cells.setdefault((piece.participant, piece.modality), []).append(piece)
+            kept = piece
+            if piece.modality in self._faces:
+                kept = replace(piece, values=_face_found(piece.values))
+            self._cells.setdefault((piece.participant, piece.modality), []).append(kept)
 
     def signals(self, now: float) -> None:
         """Send the collected cells, if it is time."""
@@ -201,3 +210,14 @@ class Broadcast:
     def log(self, level: str, text: str) -> None:
         """Send a line for the operator."""
         self.server.send({"t": "log", "level": level, "text": text})
+
+
+def _is_face(modality: ModalitySettings) -> bool:
+    """Tell whether a modality is texture counts, of which no screen can show all 768."""
+    return any(name.casefold() == TEXTURE_TYPE.casefold() for name in modality.types)
+
+
+def _face_found(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 where a face was found, 0 where not, NaN where nothing came, shape (n, 1)."""
+    there = np.isfinite(counts).all(axis=1)
+    return np.where(there, (counts > 0).any(axis=1), np.nan)[:, np.newaxis]

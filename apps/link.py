@@ -6,9 +6,11 @@ is ever unpickled. A message is a map; its ``t`` says what it is.
 From the engine:
 
 ``hello``
-    version, rig (name, description, hop, modalities: name, role, unit, rate, channels),
-    emotions, negative (a bool an emotion), training_mean, checkpoint (name, hash, trained_on),
-    participants. Again whenever one of these changes.
+    version, rig (name, description, hop, modalities: name, role, unit, rate, channels, face: its
+    only channel says whether a face was found),
+    emotions, negative (a bool an emotion), training_mean, checkpoint (name, hash, trained_on,
+    notice: what must stay on the screen, or None), participants. Again whenever one of these
+    changes.
 ``signals``
     participant, modality, times (bytes, float64), values (bytes, float32, a row a sample),
     channels: the filtered samples since the last message; see `pack_signals`.

@@ -9,11 +9,12 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from apps.dashboard.card import plain_label
+from apps.dashboard.text import plain
 from apps.dashboard.theme import Theme
 
 
 class SourceBanner(QWidget):
-    """Says that the data are simulated or replayed; hidden when they are live."""
+    """Says that data are simulated or replayed, and what a checkpoint must say; else hidden."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -22,15 +23,16 @@ class SourceBanner(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.hide()
 
-    def set_source(self, simulated: bool, replay: bool) -> None:
-        """Show what the data are."""
+    def set_source(self, simulated: bool, replay: bool, notice: str = "") -> None:
+        """Show what the data are, and the checkpoint's notice."""
         texts = {
             (False, False): "",
             (True, False): "SIMULATED  ·  no real person",
             (False, True): "REPLAY  ·  a recording, not live",
             (True, True): "REPLAY OF SIMULATED DATA  ·  no real person, not live",
         }
-        self.text = texts[simulated, replay]
+        said = (texts[simulated, replay], plain(notice, 80))
+        self.text = "  ·  ".join(text for text in said if text)
         self.setAccessibleName(self.text)
         self.setVisible(bool(self.text))
         self.update()

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from apps.dashboard.actions import add_actions
 from apps.dashboard.balance import BalancePanel
 from apps.dashboard.banner import EngineNotice, SourceBanner
+from apps.dashboard.camera import CameraLink, CameraPanel
 from apps.dashboard.choice import ChoiceDialog
 from apps.dashboard.controls import Controls
 from apps.dashboard.distribution import DistributionPanel
@@ -82,6 +83,7 @@ class Dashboard(QMainWindow):
         self._faults: set[str] = set()
         self._statuses: dict[str, StreamStatus] = {}
         self._choices: dict[tuple[str, str], ChoiceDialog] = {}
+        self._camera_link = CameraLink()
         self.setWindowTitle("affectstream")
         self.setMinimumSize(960, 640)
         self._build()
@@ -105,6 +107,8 @@ class Dashboard(QMainWindow):
                 self.note(str(message["level"]), str(message["text"]))
             elif kind == "bye":
                 self._goodbye = True
+            elif kind == "preview":
+                self.camera.apply(message, self._clock())
             else:
                 self.state.update(message, self._clock())
                 if kind == "hello":
@@ -131,6 +135,10 @@ class Dashboard(QMainWindow):
                 recording = self.state.recording is not None and not self._goodbye
                 self._resume_recording = self._resume_recording or recording
                 self._watch.on_end(self.client, self._goodbye, self._clock())
+        if self.state.has_face:
+            for message in self._camera_link.poll():
+                if message["t"] == "preview":  # not the camera's "bye"
+                    self.apply(message)
         self.refresh()
 
     def refresh(self, everything: bool = False) -> None:
@@ -168,11 +176,14 @@ class Dashboard(QMainWindow):
                 self._drop_choice(status.participant, status.modality)
         self.streams.refresh(streams, len(self.state.people))
         self.controls.refresh(self.state, person, now, not self._watch.ended)
-        self.source.set_source(self.state.simulated, self.state.replay)
+        self.source.set_source(self.state.simulated, self.state.replay, self.state.notice)
         newest = person.windows[-1].time if person is not None and person.windows else None
         self.markers.refresh(self.state.markers, newest)
         self.status.refresh(self.state, streams, now)
         self._refresh_shares(now)
+        if self.state.has_face:
+            face = next(m.name for m in self.state.modalities if m.face)
+            self.camera.refresh(str(shown or ""), self._statuses.get(face), now)
 
     def _refresh_shares(self, now: float) -> None:
         person, state = self.person, self.state
@@ -232,6 +243,7 @@ class Dashboard(QMainWindow):
         state = self.state
         self.controls.set_participants(list(state.people))
         self.signals.set_modalities(state.modalities)
+        self._place_camera()
         self.distribution.bars.set_emotions(state.emotions)
         self.timeline.set_emotions(state.emotions)
         self._last_slow = -math.inf
@@ -269,10 +281,12 @@ class Dashboard(QMainWindow):
         self.distribution = DistributionPanel(theme)
         self.balance = BalancePanel(theme)
         self.timeline = TimelinePanel(theme)
+        self.camera = CameraPanel(theme)
+        self.camera.hide()
         self.streams = StreamsPanel(theme)
         self.markers = MarkersPanel(theme, lambda text: self.send({"t": "marker", "text": text}))
         self.status = StatusLine(theme)
-        grid = QGridLayout()
+        grid = self._grid = QGridLayout()
         grid.setSpacing(8)
         # Twelve columns: signals left, emotions right, streams and markers below.
         grid.addWidget(self.signals, 0, 0, 2, 5)
@@ -296,6 +310,15 @@ class Dashboard(QMainWindow):
         layout.addWidget(self.status)
         self.setCentralWidget(content)
 
+    def _place_camera(self) -> None:
+        """Show the camera beside the timeline, for rigs that watch a face."""
+        shown = self.state.has_face
+        self._grid.removeWidget(self.timeline)
+        self._grid.addWidget(self.timeline, 1, 5, 1, 4 if shown else 7)
+        if shown:
+            self._grid.addWidget(self.camera, 1, 9, 1, 3)
+        self.camera.setVisible(shown)
+
     def change_theme(self) -> None:
         """Take the colours of the desktop's palette."""
         self.theme = current_theme()
@@ -305,6 +328,7 @@ class Dashboard(QMainWindow):
             self.distribution,
             self.balance,
             self.timeline,
+            self.camera,
             self.streams,
             self.markers,
         ):
@@ -366,6 +390,7 @@ class Dashboard(QMainWindow):
             self.send({"t": "quit"})
         if self.client is not None:
             self.client.close()
+        self._camera_link.close()
         super().closeEvent(event)
 
 

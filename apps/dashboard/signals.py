@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,6 +20,9 @@ from apps.dashboard.theme import Theme
 
 # More channels than these are drawn one below the other, each on a line of its own.
 OVERLAID = 6
+# Shares of the panel's height: a plot of rows, of curves, and of a face that is there or not.
+TALL, USUAL, LOW = 13, 3, 2
+SMALLEST_LETTERS = 9  # pixels
 
 
 class SignalPlot:
@@ -36,9 +40,15 @@ class SignalPlot:
     def __init__(self, plot: pg.PlotItem, modality: Modality, theme: Theme, last: bool) -> None:
         self.modality = modality
         self._plot, self._theme, self._last = plot, theme, last
+        self._channels = 0
+        # A curve a channel; where channels have rows of their own, a curve a colour, since each
+        # costs as much as its points.
         self._curves: list[pg.PlotCurveItem] = []
         self._range = (np.nan, np.nan)
         self._steps = np.empty(0)
+        self._centre = np.empty(0)
+        self._small = 9
+        self._named: tuple[list[tuple[float, str]], QFont] | None = None
         plot.hideButtons()
         plot.setMouseEnabled(False, False)
         plot.vb.setXRange(-SPAN, 0.0, padding=0)
@@ -67,7 +77,9 @@ class SignalPlot:
     def set_font(self, font: QFont) -> None:
         """Scale all text."""
         small = QFont(font)
-        small.setPixelSize(max(round(font.pixelSize() * 0.85), 9))
+        self._small = max(round(font.pixelSize() * 0.85), 9)
+        small.setPixelSize(self._small)
+        self._named = None
         for side in ("left", "bottom"):
             self._plot.getAxis(side).setStyle(tickFont=small)
         self._plot.getAxis("left").setWidth(round(font.pixelSize() * 3.6))
@@ -89,14 +101,18 @@ class SignalPlot:
         """Draw the newest samples; with `slow`, the scale and the texts as well."""
         trace = person.traces.get(self.modality.name)
         if trace is not None:
-            if len(self._curves) != trace.channels:
+            if self._channels != trace.channels:
                 self._set_channels(trace.channels)
                 slow = True
             now = person.newest
-            times, values = trace.view(now - SPAN, max(int(self._plot.vb.width()), 50))
+            # Rows are low: half as fine is as good to the eye, and half the work.
+            columns = self._plot.vb.width() / (2 if trace.channels > OVERLAID else 1)
+            times, values = trace.view(now - SPAN, max(int(columns), 50))
             if slow:
                 self._scale(values)
             self._draw(times - now, values)
+        elif self.modality.face and slow:
+            self._scale(np.empty((0, 1), np.float32))
         if slow:
             self._show_texts(trace is not None, status)
 
@@ -112,6 +128,7 @@ class SignalPlot:
             text.scene().removeItem(text)
         self._legend = []
         colours = self._theme.channels
+        self._channels = count
         # Width 1 and no antialiasing: either costs several times as much to draw.
         self._curves = [
             pg.PlotCurveItem(
@@ -120,7 +137,7 @@ class SignalPlot:
                 connect="finite",
                 antialias=False,
             )
-            for index in range(count)
+            for index in range(min(count, len(colours)) if count > OVERLAID else count)
         ]
         for curve in self._curves:
             self._plot.addItem(curve)
@@ -136,12 +153,19 @@ class SignalPlot:
 
     def _scale(self, values: NDArray[np.float32]) -> None:
         """Fit the vertical axis when the signal leaves it, or when it is much too wide."""
+        if self.modality.face:
+            self._plot.vb.setYRange(-0.6, 2.6, padding=0)
+            self._plot.getAxis("left").setTicks([[(0.0, "no"), (1.0, "yes")]])
+            return
         finite = np.isfinite(values)
         if not finite.any():
             return
         count = values.shape[1]
         if count > OVERLAID:
-            spread = float(np.nanpercentile(np.abs(values - np.nanmedian(values, axis=0)), 98))
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a channel that is missing
+                self._centre = np.nan_to_num(np.nanmedian(values, axis=0))
+            spread = float(np.nanpercentile(np.abs(values - self._centre), 98))
             if not 0.5 < spread / max(self._range[1], 1e-12) < 1.2:
                 self._range = (0.0, max(spread, 1e-9))
             self._steps = np.arange(count - 1.0, -1.0, -1.0)
@@ -161,26 +185,42 @@ class SignalPlot:
             self._plot.vb.setYRange(low - margin, high + margin + 0.4 * (high - low), padding=0)
 
     def _fit_rows(self, count: int) -> None:
-        """Leave room for the heading, and name as many rows as their labels have room for."""
+        """Leave room for the heading, and name every row, or as many as can be read."""
         height = max(self._plot.vb.height(), 1.0)
         line = 1.5 * self._heading.font().pixelSize()
-        top = count + (count + 0.2) * line / max(height - line, line)
-        self._plot.vb.setYRange(-0.7, top - 0.5, padding=0)
-        every = max(1, math.ceil(0.7 * line * (count + 1) / max(height - line, line)))
+        room = max(height - line, line)
+        # A blink may rise a row and a half above the first row: it stays below the heading.
+        rows = count + 1.2
+        self._plot.vb.setYRange(-0.7, rows * (1 + line / room) - 0.7, padding=0)
+        pitch = room / rows
+        letters = QFont(self._heading.font())
+        letters.setBold(False)
+        letters.setPixelSize(int(min(max(pitch, SMALLEST_LETTERS), self._small)))
+        every = max(1, math.ceil(0.9 * letters.pixelSize() / pitch))
         names = self.modality.channels[:count]
         ticks = [
             (count - 1.0 - index, plain(name, 8))
             for index, name in enumerate(names)
             if index % every == 0
         ]
-        self._plot.getAxis("left").setTicks([ticks])
+        axis = self._plot.getAxis("left")
+        if (ticks, letters) != self._named:  # the axis is drawn anew each time that it is told
+            self._named = (ticks, letters)
+            axis.setStyle(tickFont=letters)
+            axis.setTicks([ticks])
 
     def _draw(self, times: NDArray[np.float64], values: NDArray[np.float32]) -> None:
         if values.shape[1] > OVERLAID:
             if not len(self._steps):
                 return
-            centre = np.nanmedian(values, axis=0) if len(values) else 0.0
-            values = (values - centre) / (2.0 * self._range[1]) + self._steps.astype(np.float32)
+            scaled = (values - self._centre) / (2.0 * self._range[1]) + self._steps
+            # A missing value after each row lifts the pen.
+            rows = np.vstack([scaled, np.full(scaled.shape[1], np.nan)]).T
+            moments = np.append(times, 0.0)
+            for index, curve in enumerate(self._curves):
+                own = rows[index :: len(self._curves)]
+                curve.setData(np.tile(moments, len(own)), own.ravel())
+            return
         for index, curve in enumerate(self._curves):
             curve.setData(times, values[:, index])
 
@@ -188,7 +228,9 @@ class SignalPlot:
         theme = self._theme
         unit = unit_title(self.modality.unit)
         heading = f"{modality_title(self.modality.name)} ({unit})"
-        if len(self._curves) > OVERLAID:
+        if self.modality.face:
+            heading = f"{modality_title(self.modality.name)} found"
+        if self._channels > OVERLAID:
             heading += f", {2 * self._range[1]:.3g} {unit} a row"
         self._heading.setText(heading)
         self._heading.setBrush(theme.text)
@@ -260,7 +302,8 @@ class SignalsPanel(Card):
             last = row == len(self._modalities) - 1
             plot = view.addPlot(row=row, col=0, enableMenu=False)
             tall = len(modality.channels) > OVERLAID
-            view.ci.layout.setRowStretchFactor(row, 3 if tall else 1)
+            share = TALL if tall else LOW if modality.face else USUAL
+            view.ci.layout.setRowStretchFactor(row, share)
             self.plots.append(SignalPlot(plot, modality, self.theme, last))
         self.set_fonts(self.font())
 

@@ -24,12 +24,16 @@ MAX_CHANNELS = 64
 
 @dataclass(frozen=True, slots=True)
 class Modality:
-    """A sensor of the rig, as the engine announced it; `unit` and names as they came."""
+    """A sensor of the rig, as the engine announced it; `unit` and names as they came.
+
+    The only channel of a `face` is 1 where a face was found, else 0.
+    """
 
     name: str
     unit: str
     rate: float
     channels: tuple[str, ...]
+    face: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class State:
         self.rig_name = ""
         self.version = ""
         self.checkpoint = ""
+        self.notice = ""
         self.hop = 1.0
         self.modalities: tuple[Modality, ...] = ()
         self.emotions = Emotions()
@@ -175,6 +180,11 @@ class State:
         handler = getattr(self, f"_on_{message['t']}", None)
         if handler is not None:
             handler(message, now)
+
+    @property
+    def has_face(self) -> bool:
+        """Whether the rig watches a face."""
+        return any(modality.face for modality in self.modalities)
 
     def person(self, name: object) -> Person:
         """Return a participant, new ones included (up to a limit; KeyError beyond)."""
@@ -198,6 +208,7 @@ class State:
                 str(entry["unit"]),
                 float(entry["rate"]),
                 tuple(str(channel) for channel in entry["channels"]),
+                bool(entry.get("face")),
             )
             for entry in rig["modalities"]
         )
@@ -213,6 +224,7 @@ class State:
             for key, limit in (("name", 40), ("hash", 8))
             if checkpoint.get(key)
         )
+        self.notice = str(checkpoint.get("notice") or "")
         for name in message["participants"]:
             self.person(name)
 

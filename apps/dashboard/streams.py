@@ -118,7 +118,12 @@ class StreamsPanel(Card):
         """Show all streams, in their own order so that a row stays where it is."""
         self.table.setColumnHidden(PERSON, people < 2)
         # On a small screen the notes need the room more.
-        self.table.setColumnHidden(RESETS, self.width() < 64 * self.font().pixelSize())
+        letters = self.width() / max(self.font().pixelSize(), 1)
+        self.table.setColumnHidden(RESETS, letters < 76)
+        words = "a stream's long name and P1" if letters > 68 else "a stream's name  "
+        wide = QFontMetrics(self.table.font()).horizontalAdvance(words) + 8
+        if self.table.columnWidth(STREAM) != wide:
+            self.table.setColumnWidth(STREAM, wide)
         self.table.setRowCount(len(statuses))
         for row, status in enumerate(statuses):
             self._fill(row, status)

@@ -337,6 +337,28 @@ def test_banner_and_baseline(dashboard: Dashboard, clock: Clock) -> None:
     assert "points against baseline" in dashboard.balance.bar.comparison()
 
 
+def test_a_checkpoints_notice_stays_on_the_screen(dashboard: Dashboard, clock: Clock) -> None:
+    assert not dashboard.source.isVisible()
+    hello = messages.hello()
+    notice = "demonstration weights: not trained on people"
+    dashboard.apply({**hello, "checkpoint": {**hello["checkpoint"], "notice": notice}})
+    dashboard.apply(messages.streams())
+    clock.now += 600.0
+    dashboard.apply(messages.streams())
+    show(dashboard)
+    assert dashboard.source.isVisible()
+    assert dashboard.source.text == notice
+    dashboard.apply(messages.streams(simulated=True))
+    show(dashboard)
+    assert dashboard.source.text.startswith("SIMULATED")
+    assert dashboard.source.text.endswith(notice)
+    # Another engine, with weights that people trained.
+    dashboard.apply(hello)
+    dashboard.apply(messages.streams())
+    show(dashboard)
+    assert not dashboard.source.isVisible()
+
+
 def test_participants_are_shown_apart(dashboard: Dashboard) -> None:
     dashboard.apply(messages.hello(("P1", "P2")))
     for message in messages.signals(85.0, 86.0, "P2"):
@@ -362,9 +384,17 @@ def test_many_channels_get_rows_of_their_own(dashboard: Dashboard) -> None:
     dashboard.apply(messages.pack_signals("P1", "eeg", times, values))
     show(dashboard)
     (plot,) = dashboard.signals.plots
-    middles = [float(np.median(curve.getData()[1])) for curve in plot._curves]
-    np.testing.assert_allclose(middles, np.arange(17, -1, -1), atol=0.3)
-    assert all(len(curve.getData()[0]) < 2000 for curve in plot._curves)
+    middles = []
+    for curve in plot._curves:  # one a colour, rows of it with a missing value between them
+        moments, drawn = curve.getData()
+        ends = np.flatnonzero(np.isnan(drawn))
+        for begin, end in zip([0, *(ends[:-1] + 1)], ends, strict=True):
+            middles.append(float(np.median(drawn[begin:end])))
+            assert 300 < end - begin < 1000
+            assert (np.diff(moments[begin:end]) > 0).all()
+    np.testing.assert_allclose(sorted(middles), np.arange(18), atol=0.3)
+    (ticks,) = plot._plot.getAxis("left")._tickLevels
+    assert [name for _, name in ticks] == channels  # each row has its name
 
 
 def test_band_and_runs() -> None:
