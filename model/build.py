@@ -110,7 +110,7 @@ def build_checkpoint(
         population=population,
         mean=model.mean,
         radius=radius,
-        trained_on="people",
+        trained_on="simulated" if any(one.simulated for one in (table, *also)) else "people",
         data=_data(table, also, people),
         metrics={
             "protocol": f"cross-fitting, {GROUPS} groups of people, each unseen by its model",

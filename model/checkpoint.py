@@ -29,8 +29,11 @@ from model.mpcl import Mpcl
 from model.settings import MpclSettings
 from realtime.baseline import Population
 from realtime.errors import InputError
-from realtime.features import feature_set
+from realtime.features import entries, feature_set
 from realtime.rig import ROLES, Rig
+
+DEMONSTRATION = "demonstration weights: not trained on people"
+"""What is said wherever a model shows itself that simulated people trained."""
 
 _KEY = "affectstream"
 _FORMAT = "checkpoint-1"
@@ -84,7 +87,7 @@ class Checkpoint:
     radius : float
         Conformal radius in total variation, at 90 %.
     trained_on : str
-        ``"people"`` or ``"simulated"``.
+        ``"people"`` or ``"simulated"``: the latter if any of the training data are.
     data : mapping
         Description of the training data, as plain values.
     metrics : mapping
@@ -110,6 +113,16 @@ class Checkpoint:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=lambda: software_versions())
     hash: str = ""
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it only shows that a rig works: simulated people trained it."""
+        return self.trained_on == "simulated"
+
+    @property
+    def notice(self) -> str | None:
+        """What users must be told wherever it predicts, or None."""
+        return DEMONSTRATION if self.demonstration else None
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -145,7 +158,7 @@ def modality_inputs(rig: Rig) -> tuple[ModalityInput, ...]:
                 feature_set=modality.features,
                 version=features.version,
                 window=modality.window,
-                features=tuple(feature.name for feature in features.features),
+                features=tuple(feature.name for feature in entries(modality)),
             )
         )
     return tuple(given)
@@ -213,6 +226,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
         },
         "radius": checkpoint.radius,
         "trained_on": checkpoint.trained_on,
+        **({"demonstration": True, "notice": DEMONSTRATION} if checkpoint.demonstration else {}),
         "data": dict(checkpoint.data),
         "metrics": dict(checkpoint.metrics),
         "seed": checkpoint.seed,

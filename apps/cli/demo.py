@@ -11,6 +11,7 @@ from realtime.errors import InputError
 
 
 def demo(
+    rig: Annotated[str, typer.Option(help="What is worn: wrist, chest or dmer.")] = "wrist",
     headless: Annotated[
         bool, typer.Option("--headless", help="No window: run, print a summary, end.")
     ] = False,
@@ -30,25 +31,28 @@ def demo(
     """
     from apps import processes
     from realtime import lsl
+    from realtime.simulator.layouts import WORN_FOR
 
     if json and not headless:
         raise InputError("--json prints the summary of a run without a window: add --headless")
+    worn = WORN_FOR.get(rig)
+    if worn is None:
+        raise InputError(f"--rig {rig!r}: nobody is simulated for it; use {', '.join(WORN_FOR)}")
     environment = lsl.environment(lsl.configure(loopback=True))
-    simulator = processes.start(
-        ["simulate", "--seed", str(seed), "--people", str(people), "--wait", "60"], environment
-    )
+    who = ["--layout", worn, "--seed", str(seed), "--people", str(people)]
+    simulator = processes.start(["simulate", *who, "--wait", "60"], environment)
     try:
         if headless:
             from apps.cli.run import replace_wait, session_settings, tables
             from apps.session import Session
 
-            settings = session_settings("wrist", None, "auto", None, [], [], None, seconds or 45.0)
+            settings = session_settings(rig, None, "auto", None, [], [], None, seconds or 45.0)
             summary = Session(replace_wait(settings, 60.0, "demo")).run()
             summary["simulated"] = True
             emit(summary, json, *tables(summary))
         else:
             from apps.cli.monitor import show
 
-            show(["--rig", "wrist", "--link", "demo"], "demo", environment, seconds)
+            show(["--rig", rig, "--link", "demo"], "demo", environment, seconds)
     finally:
         processes.stop(simulator)

@@ -14,7 +14,12 @@ from realtime.errors import InputError
 
 def simulate(
     layout: Annotated[
-        str, typer.Option(help="Device worn: e4 (a stream a sensor) or emotibit (a channel).")
+        str,
+        typer.Option(
+            help="Device worn: e4 (a stream a sensor), emotibit (a channel), respiban (chest), "
+            "dmer (EEG cap, pulse, skin conductance, camera) or dmer-frames (the camera sends "
+            "pictures)."
+        ),
     ] = "e4",
     people: Annotated[int, typer.Option(help="How many people, P1, P2, ...")] = 1,
     seed: Annotated[int, typer.Option(help="Who P1 is; the others follow.")] = 1,
@@ -23,7 +28,7 @@ def simulate(
     ] = None,
     drop: Annotated[
         list[str] | None,
-        typer.Option(help="Leave a sensor out: ppg, eda, temperature or acc. May be repeated."),
+        typer.Option(help="Leave a sensor out, such as ppg or acc. May be repeated."),
     ] = None,
     wait: Annotated[
         float,

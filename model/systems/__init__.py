@@ -58,7 +58,10 @@ class Entry:
     network: bool = False
 
 
-PRESETS = {"small": MpclSettings.small, "full": MpclSettings.full}
+PRESETS = {
+    **{"small": MpclSettings.small, "full": MpclSettings.full},
+    **{"demonstration": MpclSettings.demonstration},
+}
 """Recipes of MPCL by name."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime.markers import Event
 
@@ -196,3 +197,16 @@ class Affect:
             value = old + (new - old) * part + WANDER / math.sqrt(1.5) * waves
             values.append(min(1.0, max(0.0, value)))
         return AffectState(values[0], values[1], values[2], here.condition)
+
+    def course(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return arousal, valence and stress at rising times, shape (n, 3).
+
+        Straight lines between whole seconds, which the ramps of the state hardly differ from.
+        Before the start the state is that of the start.
+        """
+        if not len(times):
+            return np.empty((0, 3))
+        seconds = np.arange(math.floor(times[0]), math.floor(times[-1]) + 2)
+        states = [self.state(max(float(second), 0.0)) for second in seconds]
+        knots = np.array([(state.arousal, state.valence, state.stress) for state in states])
+        return np.column_stack([np.interp(times, seconds, column) for column in knots.T])

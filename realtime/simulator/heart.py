@@ -78,14 +78,18 @@ class Heart:
         self._wave = float(self._rng.uniform(0.0, 2 * math.pi))
         self._next = -_AFTER
         self.beats: list[float] = []
+        self.intervals: list[float] = []
         self._heights: list[float] = []
 
-    def page(self, second: int, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the pulse signal in a.u. at the times of one second, for each second in turn."""
+    def advance(self, second: int) -> None:
+        """Decide the beats around the next second; `intervals` follow each of `beats`."""
         while self._next < second + 1 + _BEFORE:
             self._beat()
         first = bisect_left(self.beats, second - _AFTER)
-        del self.beats[:first], self._heights[:first]
+        del self.beats[:first], self.intervals[:first], self._heights[:first]
+
+    def page(self, second: int, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the pulse signal in a.u. at the times of the second just decided."""
         since = (times[:, None] - np.array(self.beats))[:, :, None]
         waves = np.exp(-0.5 * ((since - _CENTRES) / _WIDTHS) ** 2) @ _HEIGHTS
         pulse: NDArray[np.float64] = waves @ np.array(self._heights)
@@ -114,5 +118,6 @@ class Heart:
             + noise * self._rng.standard_normal()
         )
         self.beats.append(time)
+        self.intervals.append(interval)
         self._heights.append(height)
         self._next = time + interval

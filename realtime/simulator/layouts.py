@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from realtime.errors import InputError
+from realtime.features import lbp_top
 from realtime.metadata import clean, description_xml, parse_xml
 from realtime.recording import StreamInfo
+from realtime.simulator.brain import ELECTRODES
+from realtime.simulator.face import SIZE
 
 if TYPE_CHECKING:
     from realtime.simulator.person import Samples
@@ -34,10 +36,18 @@ class Channels:
         LSL stream type.
     labels : tuple of str
     unit : str
-    columns : tuple of int
-        Of the modality's samples.
+    columns : sequence of int
+        Of the modality's samples, in rising order.
     gain, offset : float
         Value sent = offset + gain * value.
+    rig_name : str
+        What rigs call the modality where that is not the person's word for it.
+    format : str
+        LSL channel format; ``int8`` carries the bytes of grey levels.
+    can_drop : bool
+        Whether the stream says that samples may be missing, as a camera's does.
+    encoding : tuple of (str, str)
+        What its description says of frames of video.
     """
 
     key: str
@@ -45,9 +55,18 @@ class Channels:
     type: str
     labels: tuple[str, ...]
     unit: str
-    columns: tuple[int, ...] = (0,)
+    columns: Sequence[int] = (0,)
     gain: float = 1.0
     offset: float = 0.0
+    rig_name: str = ""
+    format: str = "float32"
+    can_drop: bool = False
+    encoding: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sensor(self) -> str:
+        """What the command line and the rigs call it."""
+        return self.rig_name or self.modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +86,29 @@ class Layout:
     rates: Mapping[str, float]
     channels: tuple[Channels, ...]
 
-    def without(self, modalities: Collection[str]) -> Layout:
-        """Return the device with some sensors left out.
+    def without(self, left_out: Collection[str]) -> Layout:
+        """Return the device with some sensors left out, each named by `Channels.sensor`.
 
         Raises
         ------
         InputError
             If the device has no such sensor, or none is left.
         """
-        for modality in modalities:
-            if modality not in self.rates:
+        sensors = dict.fromkeys(channels.sensor for channels in self.channels)
+        for sensor in left_out:
+            if sensor not in sensors:
                 raise InputError(
-                    f"the layout {self.name!r} has no sensor {modality!r}: "
-                    f"leave out some of {', '.join(self.rates)}"
+                    f"the layout {self.name!r} has no sensor {sensor!r}: "
+                    f"leave out some of {', '.join(sensors)}"
                 )
-        kept = {name: rate for name, rate in self.rates.items() if name not in modalities}
+        kept = tuple(c for c in self.channels if c.sensor not in left_out)
         if not kept:
             raise InputError(
-                f"leaving out {', '.join(sorted(modalities))!r} leaves no sensor: keep at least one"
+                f"leaving out {', '.join(sorted(left_out))!r} leaves no sensor: keep at least one"
             )
-        return replace(
-            self, rates=kept, channels=tuple(c for c in self.channels if c.modality in kept)
-        )
+        measured = {channels.modality for channels in kept}
+        rates = {name: rate for name, rate in self.rates.items() if name in measured}
+        return replace(self, rates=rates, channels=kept)
 
     def check(self, rates: Mapping[str, float]) -> None:
         """Refuse a person whose signals have other rates than the device needs."""
@@ -109,11 +129,14 @@ class Layout:
                 labels=channels.labels,
                 units=(channels.unit,) * len(channels.labels),
                 source_id=f"affectstream-sim-{seed}-{channels.key}",
+                format=channels.format,
                 description=_description(
                     channels.labels,
-                    (channels.unit,) * len(channels.labels),
+                    channels.unit,
                     channels.type,
                     participant,
+                    channels.can_drop,
+                    channels.encoding,
                 ),
                 simulated=True,
             )
@@ -131,7 +154,7 @@ class Layout:
             units=("",),
             source_id=f"affectstream-sim-{seed}-markers",
             format="string",
-            description=_description(("event",), (), "Markers", participant),
+            description=_description(("event",), "", "Markers", participant),
             simulated=True,
         )
 
@@ -140,8 +163,13 @@ class Layout:
         out = {}
         for channels in self.channels:
             times, values = read[channels.modality]
-            sent: NDArray[np.float64] = values[:, list(channels.columns)]
-            out[channels.key] = (times, channels.offset + channels.gain * sent)
+            columns = channels.columns
+            sent = values if len(columns) == values.shape[1] else values[:, list(columns)]
+            if (channels.offset, channels.gain) != (0.0, 1.0):
+                sent = channels.offset + channels.gain * sent
+            if channels.format == "int8":
+                sent = sent.astype(np.uint8).view(np.int8).astype(np.float64)
+            out[channels.key] = (times, sent)
         return out
 
 
@@ -150,11 +178,25 @@ def _name(what: str, participant: str) -> str:
 
 
 def _description(
-    labels: tuple[str, ...], units: tuple[str, ...], type: str, participant: str
+    labels: tuple[str, ...],
+    unit: str,
+    type: str,
+    participant: str,
+    can_drop: bool = False,
+    frames: tuple[tuple[str, str], ...] = (),
 ) -> str:
+    # Thousands of pixels have no labels to describe.
+    described = labels if any(labels) else ()
+    units = (unit,) * len(described) if unit else ()
     desc = parse_xml(
-        description_xml(labels, units, type, manufacturer=MANUFACTURER, model=MODEL, simulated=True)
+        description_xml(
+            described, units, type, manufacturer=MANUFACTURER, model=MODEL, simulated=True
+        )
     )
+    if frames:
+        encoding = ElementTree.SubElement(desc, "encoding")
+        for tag, value in frames:
+            ElementTree.SubElement(encoding, tag).text = value
     if participant:
         subject = ElementTree.SubElement(desc, "subject")
         ElementTree.SubElement(subject, "id").text = clean(participant)
@@ -163,7 +205,7 @@ def _description(
     for tag, value in (
         ("time_source", "internal"),
         ("offset_mean", "0"),
-        ("can_drop_samples", "false"),
+        ("can_drop_samples", str(can_drop).lower()),
     ):
         ElementTree.SubElement(synchronization, tag).text = value
     return ElementTree.tostring(desc, encoding="unicode")
@@ -198,7 +240,66 @@ EMOTIBIT = Layout(
 )
 """An EmotiBit's rates and types, one stream a channel."""
 
-LAYOUTS = {"e4": E4, "emotibit": EMOTIBIT}
+RESPIBAN = Layout(
+    name="RespiBAN",
+    rates={"ecg": 700.0, "eda": 700.0, "emg": 700.0, "trunk": 700.0},
+    channels=(
+        Channels("ecg", "ecg", "ECG", ("ECG",), "mV"),
+        Channels("eda", "eda", "EDA", ("EDA",), "uS"),
+        Channels("emg", "emg", "EMG", ("EMG",), "mV"),
+        Channels("acc", "trunk", "ACC", ("X", "Y", "Z"), "g", (0, 1, 2), rig_name="acc"),
+    ),
+)
+"""A chest strap's rates and units, all sensors at 700 Hz as in WESAD."""
+
+_EEG = tuple(ELECTRODES)
+_CAP = (
+    Channels("eeg", "eeg", "EEG", _EEG, "uV", range(len(_EEG))),
+    Channels("ppg", "ppg", "PPG", ("PPG",), "a.u."),
+    Channels("gsr", "eda", "GSR", ("GSR",), "uS", rig_name="gsr"),
+)
+
+DMER = Layout(
+    name="DMER",
+    rates={"eeg": 300.0, "ppg": 100.0, "eda": 4.0, "face": 30.0},
+    channels=(
+        *_CAP,
+        Channels(
+            *("face", "face", "FaceTexture", lbp_top.LABELS, "a.u.", range(len(lbp_top.LABELS))),
+            format="int16",
+            can_drop=True,
+        ),
+    ),
+)
+"""The laboratory of DMER: an EEG cap, pulse, skin conductance, and a camera that sends texture."""
+
+DMER_FRAMES = Layout(
+    name="DMER frames",
+    rates={"eeg": 300.0, "ppg": 100.0, "eda": 4.0, "frames": 30.0},
+    channels=(
+        *_CAP,
+        Channels(
+            *("face", "frames", "VideoRaw", ("",) * SIZE**2, "", range(SIZE**2)),
+            rig_name="face",
+            format="int8",
+            can_drop=True,
+            encoding=(
+                *(("codec", "RAW"), ("width", str(SIZE)), ("height", str(SIZE))),
+                *(("color_format", "gray8"), ("face_crop", "true")),
+            ),
+        ),
+    ),
+)
+"""The same with a camera that sends the frames themselves."""
+
+LAYOUTS = {
+    **{"e4": E4, "emotibit": EMOTIBIT, "respiban": RESPIBAN},
+    **{"dmer": DMER, "dmer-frames": DMER_FRAMES},
+}
+"""Devices by the name that the command line uses."""
+
+WORN_FOR = {"wrist": "e4", "chest": "respiban", "dmer": "dmer"}
+"""Layout that gives all signals of a rig that ships, by the rig's name."""
 
 
 def layout(name: str) -> Layout:

@@ -101,6 +101,13 @@ class Movement:
         acceleration: NDArray[np.float64] = gravity
         return acceleration + NOISE * self._noise.standard_normal((len(times), 3))
 
+    def shake(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the fidgets alone in g, shape (n, 3), at times of the second just decided."""
+        total = np.zeros((len(times), 3))
+        for fidget in self._fidgets:
+            total += fidget.wave(times)[:, None] * np.array(fidget.direction)
+        return total
+
     def disturbance(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how movement shakes a sensor on the skin at times of the second just decided."""
         total = np.zeros(len(times))

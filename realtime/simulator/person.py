@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 from realtime.markers import format_marker
 from realtime.recording import Marker, RecordedStream, Recording
 from realtime.simulator.affect import DEMO, Affect, AffectState, Schedule
+from realtime.simulator.blinks import Blinks
+from realtime.simulator.brain import Brain
+from realtime.simulator.camera import Camera
+from realtime.simulator.chest import Electrocardiogram, Tone, Trunk
 from realtime.simulator.heart import Heart
 from realtime.simulator.movement import Movement
 from realtime.simulator.skin import Conductance, Warmth
+from realtime.video import is_video
 
 if TYPE_CHECKING:
     from realtime.simulator.layouts import Layout
 
 E4_RATES: Mapping[str, float] = {"ppg": 64.0, "eda": 4.0, "temperature": 4.0, "acc": 32.0}
 
+MODALITIES = (*E4_RATES, "ecg", "emg", "trunk", "eeg", "face", "frames")
+"""What a person can be measured by."""
+
 Samples = tuple[NDArray[np.float64], NDArray[np.float64]]
+Page = Callable[[int, NDArray[np.float64]], NDArray[Any]]
 
 _MEMORY = 10  # s that stay readable again after a read
 
@@ -30,10 +39,10 @@ _MEMORY = 10  # s that stay readable again after a read
 class Person:
     """A person with a body that follows a hidden affect.
 
-    The relations and their sources are the constants of `realtime.simulator.heart`, ``skin`` and
-    ``movement``. They were set so that the simulated stress resembles that of the 12 people of
-    WESAD (wrist, speech before a jury): medians over people, of 60-s windows, at rest -> under
-    stress.
+    The relations and their sources are the constants of `realtime.simulator.heart`, ``skin``,
+    ``movement``, ``chest``, ``brain``, ``blinks`` and ``face``. Those of the wrist
+    were set so that the simulated stress resembles that of the 12 people of WESAD (speech before a
+    jury): medians over people, of 60-s windows, at rest -> under stress.
 
     ================================  ================  ================
     measure                           WESAD             simulated (LAB)
@@ -62,7 +71,10 @@ class Person:
     schedule : Schedule
     rates : mapping of str to float
         Samples per second of each modality wanted, of ``ppg`` (a.u., as an E4's BVP), ``eda`` (uS),
-        ``temperature`` (degC) and ``acc`` (g, 3 channels, gravity included).
+        ``temperature`` (degC), ``acc`` (the wrist's, g, 3 channels, gravity included), ``trunk``
+        (the same of the trunk), ``ecg`` and ``emg`` (mV), ``eeg`` (uV, 18 channels), ``face`` (768
+        counts of the camera's texture) and ``frames`` (its 128 x 128 grey levels); a camera's rate
+        is 30.
     """
 
     def __init__(
@@ -73,9 +85,9 @@ class Person:
     ) -> None:
         if seed < 0:
             raise ValueError(f"seed {seed!r}: must be 0 or more")
-        unknown = set(rates) - set(E4_RATES)
+        unknown = set(rates) - set(MODALITIES)
         if unknown:
-            raise ValueError(f"modalities {sorted(unknown)}: must be among {', '.join(E4_RATES)}")
+            raise ValueError(f"modalities {sorted(unknown)}: must be among {', '.join(MODALITIES)}")
         self.seed = seed
         self.schedule = schedule
         self.rates = dict(rates)
@@ -86,10 +98,35 @@ class Person:
         """Go back to the start."""
         self._movement = Movement(self._affect, self.seed)
         self._heart = Heart(self._affect, self._movement, self.seed)
-        self._conductance = Conductance(self._affect, self.seed)
-        self._warmth = Warmth(self._affect, self.seed)
-        self._pages: dict[str, dict[int, NDArray[np.float64]]] = {name: {} for name in self.rates}
+        self._blinks = Blinks(self._affect, self.seed)
+        self._sources = {name: self._source(name, rate) for name, rate in self.rates.items()}
+        self._pages: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in self.rates}
         self._known = 0
+
+    def _source(self, name: str, rate: float) -> Page:
+        """Return what measures a modality, second by second."""
+        affect, heart, movement, seed = self._affect, self._heart, self._movement, self.seed
+        match name:
+            case "ppg":
+                return heart.page
+            case "eda":
+                return Conductance(affect, seed).page
+            case "temperature":
+                return Warmth(affect, seed).page
+            case "acc":
+                return movement.page
+            case "ecg":
+                return Electrocardiogram(affect, heart, movement, seed, rate).page
+            case "emg":
+                rng = np.random.default_rng([seed, 9])
+                return Tone(affect, movement, rng, rate).page
+            case "trunk":
+                return Trunk(movement, seed).page
+            case "eeg":
+                return Brain(affect, self._blinks, seed, rate).page
+            case _:
+                camera = Camera(affect, self._blinks, seed, rate)
+                return camera.texture if name == "face" else camera.frames
 
     def state(self, time: float) -> AffectState:
         """Return the hidden affect at a time in seconds from the start."""
@@ -129,8 +166,9 @@ class Person:
             start, stop = _index(begin, rate), _index(end, rate)
             pages = [self._pages[name][second] for second in range(first, last)]
             offset = start - _index(first, rate)
-            samples = np.concatenate(pages)[offset : offset + stop - start]
-            out[name] = (np.arange(start, stop) / rate, samples)
+            joined = pages[0] if len(pages) == 1 else np.concatenate(pages)
+            samples = joined[offset : offset + stop - start]
+            out[name] = (np.arange(start, stop) / rate, samples.astype(np.float64))
         self._forget(math.floor(end) - _MEMORY)
         return out
 
@@ -151,7 +189,11 @@ class Person:
         streams = []
         for info in device.infos(self.seed):
             times, samples = chunks[info.key]
-            streams.append(RecordedStream(info, times, samples))
+            if is_video(info):
+                frames = samples.astype(np.int8)
+                streams.append(RecordedStream(info, times, samples[:0], frames=frames))
+            else:
+                streams.append(RecordedStream(info, times, samples))
         marks = device.marker_info(self.seed)
         return Recording(
             path=f"simulated person {self.seed}",
@@ -166,15 +208,11 @@ class Person:
         """Make the next second."""
         second = self._known
         self._movement.advance(second)
-        sources = {
-            "ppg": self._heart.page,
-            "eda": self._conductance.page,
-            "temperature": self._warmth.page,
-            "acc": self._movement.page,
-        }
+        self._heart.advance(second)
+        self._blinks.advance(second)
         for name, rate in self.rates.items():
             times = np.arange(_index(second, rate), _index(second + 1, rate)) / rate
-            samples = sources[name](second, times)
+            samples = self._sources[name](second, times)
             self._pages[name][second] = samples.reshape(len(times), -1)
         self._known += 1
 

@@ -58,6 +58,7 @@ def test_demo_publishes_and_ends_by_itself(shared):
     assert sum(last["distribution"]) == pytest.approx(1, abs=1e-6)
     assert min(last["distribution"]) >= 0
     assert all(last["mask"].values()) and 0 < last["radius"] < 1
+    assert summary["demonstration"] is False and summary["notice"] is None
     assert summary["latency_ms"]["p50"] > 0 and summary["latency_ms"]["p99"] > 0
     assert {row["modality"] for row in summary["streams"]} == {"ppg", "eda", "temperature", "acc"}
     for row in summary["streams"]:
@@ -66,6 +67,35 @@ def test_demo_publishes_and_ends_by_itself(shared):
     assert summary["dropped"] == 0
     # The person's baseline begins with a marker, which the engine must not miss.
     assert last["baseline"] == "stated"
+
+
+@pytest.mark.parametrize(
+    ("rig", "modalities"),
+    [("chest", {"ecg", "eda", "emg", "acc"}), ("dmer", {"eeg", "ppg", "gsr", "face"})],
+)
+def test_demo_of_the_other_rigs_says_that_its_weights_only_demonstrate(rig, modalities, shared):
+    words = ["demo", "--rig", rig, "--headless", "--seconds", "16", "--json"]
+    child = start(words, shared)
+    (source,) = until(prediction_streams, 80)
+    _, rows, labels, xml = receive(source, 3)
+    summary = result_of(child)
+    assert labels[:-3] == summary["emotions"]
+    np.testing.assert_allclose(rows[:, :-3].sum(axis=1), 1, atol=1e-5)
+    assert "<simulated>true</simulated>" in xml
+    notice = "demonstration weights: not trained on people"
+    assert f"<notice>{notice}</notice>" in xml
+    assert summary["rig"] == rig and summary["simulated"] is True
+    assert summary["demonstration"] is True and summary["notice"] == notice
+    assert summary["windows"] >= 4
+    last = summary["last"]
+    assert {m for m, used in last["mask"].items() if used} == modalities
+    assert sum(last["distribution"]) == pytest.approx(1, abs=1e-6)
+    assert last["baseline"] == "stated"
+    assert {row["modality"] for row in summary["streams"]} == modalities
+    for row in summary["streams"]:
+        assert row["gaps"] == 0
+        assert row["effective_rate"] == pytest.approx(row["nominal_rate"], rel=0.02)
+    assert summary["dropped"] == 0
 
 
 def test_own_lsl_configuration_is_respected(tmp_path):

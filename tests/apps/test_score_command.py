@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -9,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.zoo import shipped_checkpoint
 from realtime.files import open_recording
+from realtime.rig import load_rig
 from realtime.simulator.person import Person
 from realtime.xdf_writer import XdfWriter
 from tests.apps.commands import run
@@ -167,3 +171,18 @@ def test_rig_and_checkpoint_must_fit(recording, tmp_path):
     status, _, errors = run(["score", recording, "--checkpoint", damaged, "--out", tmp_path / "o"])
     assert status == 2
     assert "damaged.safetensors" in errors
+
+
+def test_demonstration_weights_are_named_in_summary_and_on_standard_error(recording, tmp_path):
+    weights = tmp_path / "demonstration.safetensors"
+    shipped = load_checkpoint(shipped_checkpoint(load_rig("wrist")))
+    save_checkpoint(dataclasses.replace(shipped, trained_on="simulated"), weights)
+    words = ["score", recording, "--checkpoint", weights, "--out", tmp_path / "out", "--json"]
+    status, text, errors = run(words)
+    assert status == 0, errors
+    (summary,) = json.loads(text)["recordings"]
+    notice = "demonstration weights: not trained on people"
+    assert summary["demonstration"] is True and summary["notice"] == notice
+    assert notice in errors
+    kept = json.loads((tmp_path / "out" / "score.json").read_text())
+    assert kept["notice"] == notice

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.scoring import baseline_of
-from model.checkpoint import check_rig, load_checkpoint
+from model.checkpoint import DEMONSTRATION, check_rig, load_checkpoint
 from model.metrics import stress_auc
 from model.predictor import Predictor
 from model.zoo import FOLDER, shipped_checkpoint
@@ -15,7 +15,7 @@ from realtime.files import open_recording
 from realtime.offline import score
 from realtime.rig import load_rig, parse_rig
 from realtime.simulator.affect import Schedule, baseline, rest, stress
-from realtime.simulator.layouts import EMOTIBIT
+from realtime.simulator.layouts import EMOTIBIT, WORN_FOR, layout
 from realtime.simulator.person import Person
 from tests.data import data_folder
 
@@ -54,6 +54,35 @@ def test_ships_small_with_a_card_and_says_what_it_is():
     assert 0 < checkpoint.radius < 1
     card = (FOLDER / "wrist.md").read_text("utf-8")
     assert checkpoint.hash[:12] in card
+
+
+@pytest.mark.parametrize("name", ["chest", "dmer"])
+def test_demonstrations_say_so_and_follow_a_simulated_person(name):
+    """A person whom the training has not seen; three conditions of a minute and a half."""
+    rig = load_rig(name)
+    path = shipped_checkpoint(rig)
+    assert path.name == f"{name}.safetensors"
+    assert path.stat().st_size < 12e6
+    checkpoint = load_checkpoint(path)
+    check_rig(checkpoint, rig)
+    assert checkpoint.demonstration
+    card = (FOLDER / f"{name}.md").read_text("utf-8")
+    assert checkpoint.hash in card
+    assert DEMONSTRATION.casefold() in card.casefold()
+
+    device = layout(WORN_FOR[name])
+    schedule = Schedule((baseline(60.0),), (stress(90.0), rest(90.0)))
+    recording = Person(11, schedule, device.rates).to_recording(240.0, device)
+    model = Predictor(checkpoint, "cpu")
+    found = list(
+        score(recording, rig, model, checkpoint.population, baseline=baseline_of(recording))
+    )
+    times = np.array([result.window.time for result in found])
+    # The chest's windows of 60 s lie inside their condition in its last half minute.
+    tense, calm = (times > 120) & (times <= 150), (times > 210) & (times <= 240)
+    shares = negative(found, model)
+    auc = stress_auc(tense[tense | calm], shares[tense | calm])
+    assert auc > 0.9, f"stress AUC {auc:.3f} of a simulated person"
 
 
 @pytest.mark.parametrize("seed", [1, 2, 5])

@@ -3,10 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from realtime.binding import bind
 from realtime.errors import InputError
 from realtime.metadata import parse_xml
-from realtime.simulator.layouts import E4, EMOTIBIT, LAYOUTS, layout
+from realtime.rig import load_rig
+from realtime.simulator.layouts import DMER_FRAMES, E4, EMOTIBIT, LAYOUTS, WORN_FOR, layout
 from realtime.simulator.person import Person
+from realtime.video import frame_format
 
 
 @pytest.mark.parametrize("name", list(LAYOUTS))
@@ -26,7 +29,7 @@ def test_every_stream_says_what_and_whose_it_is(name: str) -> None:
         assert desc.findtext("acquisition/model") == "simulated person"
         assert desc.find("synchronization") is not None
         labels = [c.findtext("label") for c in desc.findall("channels/channel")]
-        assert labels == list(info.labels)
+        assert labels == [label for label in info.labels if label]
 
 
 def test_an_emotibit_sends_one_stream_a_channel() -> None:
@@ -53,10 +56,41 @@ def test_an_emotibit_sends_one_stream_a_channel() -> None:
     assert np.corrcoef(sent["ppg-red"][1].T, sent["ppg-green"][1].T)[0, 1] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("rig", list(WORN_FOR))
+def test_a_rigs_device_gives_all_of_its_channels(rig: str) -> None:
+    device, loaded = layout(WORN_FOR[rig]), load_rig(rig)
+    bound = bind(loaded, device.infos(1, "P1"))
+    assert {binding.modality for binding in bound.bindings} == {m.name for m in loaded.modalities}
+    for info in device.infos(1):
+        modality = loaded.modality(info.key)
+        assert set(info.labels) == set(modality.channel_names)
+        assert set(info.units) == {modality.unit}
+
+
+def test_frames_travel_as_bytes() -> None:
+    read = Person(3, rates=DMER_FRAMES.rates).read(0, 1)
+    _, sent = DMER_FRAMES.samples(read)["face"]
+    assert sent.shape == (30, 128 * 128)
+    assert -128 <= sent.min() < 0 < sent.max() <= 127
+    np.testing.assert_array_equal(sent.astype(np.int8).view(np.uint8), read["frames"][1])
+    (video,) = (info for info in DMER_FRAMES.infos(3) if info.type == "VideoRaw")
+    assert video.format == "int8"
+    assert len(video.description) < 2000
+    said = frame_format(video)
+    assert (said.width, said.height, said.pixel_format) == (128, 128, "gray8")
+    assert said.face_crop and said.can_drop
+
+
 def test_sensors_can_be_left_out() -> None:
     some = EMOTIBIT.without(["ppg", "acc"])
     assert [info.type for info in some.infos(1)] == ["EDA", "Temperature"]
     assert set(some.rates) == {"eda", "temperature"}
+    # By the rigs' names, where the person's are others.
+    assert [info.type for info in layout("dmer").without(["gsr", "face"]).infos(1)] == [
+        "EEG",
+        "PPG",
+    ]
+    assert set(layout("respiban").without(["acc"]).rates) == {"ecg", "eda", "emg"}
     with pytest.raises(InputError, match="'eeg'"):
         E4.without(["eeg"])
     with pytest.raises(InputError, match="keep at least one"):

@@ -13,6 +13,10 @@ from realtime.simulator.affect import LAB
 from realtime.simulator.layouts import E4, EMOTIBIT, LAYOUTS
 from realtime.simulator.person import E4_RATES, Person
 
+WRIST_SUMS = {
+    **{"ppg": 302.59204696422705, "eda": 28.313890905439127},
+    **{"temperature": 1346.4866919973992, "acc": -19.04193354771471},
+}
 REST, STRESS, FUN = (0, 300), (300, 600), (900, 1200)
 
 
@@ -36,10 +40,11 @@ def test_samples_lie_on_the_rates_grid() -> None:
 @pytest.mark.parametrize("name", list(LAYOUTS))
 def test_cuts_change_nothing(name: str) -> None:
     rates = LAYOUTS[name].rates
-    whole = Person(7, rates=rates).read(0.0, 50.0)
+    seconds = 50.0 if name in ("e4", "emotibit") else 6.0
+    whole = Person(7, rates=rates).read(0.0, seconds)
     person = Person(7, rates=rates)
     rng = np.random.default_rng(1)
-    cuts = np.concatenate(([0.0], np.sort(rng.uniform(0, 50, 200)), [50.0]))
+    cuts = np.concatenate(([0.0], np.sort(rng.uniform(0, seconds, 200)), [seconds]))
     parts = [person.read(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
     for modality, (times, samples) in whole.items():
         joined = [np.concatenate([part[modality][i] for part in parts]) for i in range(2)]
@@ -70,12 +75,32 @@ def test_a_moment_without_samples_is_empty() -> None:
     assert read["acc"][1].shape == (0, 3)
 
 
+@pytest.mark.parametrize("name", ["respiban", "dmer"])
+def test_going_back_gives_the_same_of_every_sensor(name: str) -> None:
+    person = Person(7, rates=LAYOUTS[name].rates)
+    early = person.read(1.0, 2.0)
+    person.read(14.0, 14.5)
+    again = person.read(1.0, 2.0)
+    for modality, (_, samples) in early.items():
+        assert again[modality][1].tobytes() == samples.tobytes()
+
+
+def test_the_wrist_is_the_one_that_documents_and_checkpoints_know() -> None:
+    """Sums of samples from before there were other rigs."""
+    read = Person(1, LAB).read(295.0, 305.0)
+    sums = {name: samples.sum() for name, (_, samples) in read.items()}
+    assert sums == pytest.approx(WRIST_SUMS, rel=1e-9)
+
+
 def test_a_missing_sensor_changes_no_other() -> None:
     whole = Person(5).read(0, 20)
     some = Person(5, rates={"eda": 4.0, "acc": 32.0}).read(0, 20)
     assert set(some) == {"eda", "acc"}
     for modality, (_, samples) in some.items():
         np.testing.assert_array_equal(samples, whole[modality][1])
+    everything = Person(5, rates={**E4_RATES, **LAYOUTS["respiban"].rates, "eda": 4.0}).read(0, 20)
+    for modality, (_, samples) in whole.items():
+        np.testing.assert_array_equal(samples, everything[modality][1])
 
 
 def test_two_devices_see_the_same_person() -> None:
@@ -210,15 +235,17 @@ def test_hours_pass_in_bounded_memory() -> None:
     for begin in range(0, 900, 5):
         person.read(begin, begin + 5)
     assert all(len(pages) < 20 for pages in person._pages.values())
-    assert len(person._conductance._onsets) < 20
+    assert len(person._sources["eda"].__self__._onsets) < 20
     assert len(person._movement._fidgets) < 20
 
 
 def test_wrong_requests_are_refused() -> None:
     with pytest.raises(ValueError, match="read from 5 to 3 s"):
         Person(1).read(5, 3)
-    with pytest.raises(ValueError, match="eeg"):
-        Person(1, rates={"eeg": 300.0})
+    with pytest.raises(ValueError, match="mood"):
+        Person(1, rates={"mood": 1.0})
+    with pytest.raises(ValueError, match="15 frames a second: must be 30"):
+        Person(1, rates={"face": 15.0})
     with pytest.raises(ValueError, match="seed -1"):
         Person(-1)
     with pytest.raises(ValueError, match="cannot wear EmotiBit"):
