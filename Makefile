@@ -18,7 +18,7 @@ SCREEN := $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Windows_NT,$(OS))$(filter Darwin,
 demo: $(READY)
 ifeq ($(strip $(SCREEN)),)
 	@echo "No screen here: 45 seconds without the dashboard." >&2
-	$(BIN)/affectstream demo --headless --seconds 45 --json
+	@$(BIN)/affectstream demo --headless --seconds 45 --json
 else
 	$(BIN)/affectstream demo
 endif

@@ -29,7 +29,6 @@ LIBRARIES = {
     "scipy": "scipy",
     "torch": "torch",
     "pylsl": "pylsl",
-    "pyxdf": "pyxdf",
     "safetensors": "safetensors",
     "pandas": "pandas",
     "pyarrow": "pyarrow",

@@ -26,13 +26,16 @@ NAME = "affectstream"
 COMMANDS = {
     "demo": "A simulated person, real LSL streams, the shipped model, the dashboard.",
     "simulate": "A simulated person's LSL streams.",
+    "camera": "A webcam's faces as LSL streams.",
     "streams": "What is on the network, or in a recording, and what it would be bound to.",
     "run": "Watch people live, without a screen.",
     "monitor": "The dashboard: start an engine, or attach to one.",
     "replay": "Play a recording as LSL streams.",
     "score": "Recordings through the engine, as fast as they go.",
+    "artefacts": "What takes blinks and muscles out of one person's EEG.",
     "train": "Train a checkpoint.",
     "evaluate": "Run a protocol over models.",
+    "bench": "Is this computer fast enough: the cost of a second of data, beside NeuroKit2's.",
     "doctor": "Check libraries, Qt, LSL discovery, firewall, GPU.",
 }
 """Subcommand to its line in the help; each is the function of its name in its own module."""
