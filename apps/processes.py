@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 
 # Set for a child whose standard input is a pipe that its parent holds open.
 TIED = "AFFECTSTREAM_TIED"
+
+ENDING = 15.0  # s that a process may take to finish its recording once its parent is gone
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -54,5 +57,9 @@ def end_with_parent() -> None:
             while os.read(0, 1024):
                 pass
         _thread.interrupt_main()
+        # An interruption that comes while modules are loaded, or in a callback, can be lost; what
+        # still runs after so long is nobody's any more.
+        time.sleep(ENDING)
+        os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -9,82 +9,35 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from apps.baselines import Baselines
 from apps.broadcast import Broadcast
 from apps.latency import Latency
 from apps.link import LinkServer
 from apps.reference import Reference
 from apps.session_recording import SessionRecording
+from apps.session_settings import SessionSettings
 from apps.session_summary import result_figures, stream_figures
-from model.checkpoint import Checkpoint, software_versions
+from model.checkpoint import software_versions
 from model.predictor import Predictor
 from realtime.binding import AmbiguousBinding
 from realtime.discovery import Discovery
 from realtime.engine import Engine, Result
 from realtime.errors import InputError
-from realtime.features.artefacts import ArtefactFilter
 from realtime.live import LiveStreams
 from realtime.markers import Event, MarkerInlets, MarkerOutlet, parse_marker
 from realtime.outlet import PredictionOutlet
 from realtime.recording import Marker, StreamInfo
-from realtime.rig import Rig
 
 _log = logging.getLogger(__name__)
 
 POLL_EVERY = 0.04  # s; a push costs nearly the same for 7 samples as for 700
 FOLLOW_EVERY = 0.5  # s between two looks at what is on the network
 PATIENCE = 600.0  # s of samples kept while they wait for a window
-
-
-@dataclass(frozen=True)
-class SessionSettings:
-    """What a session is to do.
-
-    Attributes
-    ----------
-    rig : Rig
-    checkpoint : Checkpoint
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
-    baseline : tuple of float or None
-        Stretch of rest in seconds from the first sample.
-    choices : mapping of str to str
-        Chosen streams, as ``--bind`` gives them.
-    participants : tuple of str
-        Empty: whom the streams name, or "P1".
-    record : Path or None
-        Folder to record into from the start.
-    record_frames : bool
-        Record the frames of video streams as well, whenever a recording runs; else only what is
-        computed from them.
-    seconds : float or None
-        Stop after so many seconds of running.
-    wait : float or None
-        Give up if no stream was found within so many seconds; None waits for ever.
-    artefacts : mapping of str to ArtefactFilter
-        What was fitted to participants' EEG.
-    link : str or None
-        Name under which dashboards find the engine; None: no dashboards.
-    """
-
-    rig: Rig
-    checkpoint: Checkpoint
-    device: str = "auto"
-    baseline: tuple[float, float] | None = None
-    choices: Mapping[str, str] = field(default_factory=dict)
-    participants: tuple[str, ...] = ()
-    record: Path | None = None
-    record_frames: bool = False
-    seconds: float | None = None
-    wait: float | None = 10.0
-    artefacts: Mapping[str, ArtefactFilter] = field(default_factory=dict)
-    link: str | None = None
 
 
 class Session:
@@ -148,6 +101,7 @@ class Session:
         )
         self._server = LinkServer(settings.link) if settings.link else None
         self._broadcast = Broadcast(self._server) if self._server else None
+        self._baselines = Baselines(self.engine, settings.baseline, self._broadcast)
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
             "baseline": self._on_baseline,
             "marker": self._on_marker,
@@ -196,7 +150,7 @@ class Session:
             self._recording.frames(info, *frames)
         for stamp, marker in self._markers_in.poll():
             self._take_marker(stamp, marker)
-        self._state_baseline()
+        self._baselines.follow()
         for result in self.engine.predict(self.engine.windows_now(time.perf_counter())):
             self._publish(result)
         if self._server and self._broadcast:
@@ -352,45 +306,15 @@ class Session:
             checkpoint.notice,
         )
 
-    # Baseline, markers, commands.
-
-    def _state_baseline(self) -> None:
-        """Apply ``--baseline`` as soon as a person's first sample is there."""
-        if self.settings.baseline is None:
-            return
-        for person in self.engine.participants.values():
-            if person.normaliser.stretch is None and person.start is not None:
-                start, stop = self.settings.baseline
-                person.normaliser.state_baseline(person.start + start, person.start + stop)
+    # Markers, commands.
 
     def _take_marker(self, stamp: float, marker: Marker) -> None:
         self._recording.marker(stamp, marker)
         if self._broadcast:
             self._broadcast.marker(marker)
         event = parse_marker(marker.text)
-        if event is not None and event.event in ("baseline_start", "baseline_stop"):
-            names = [event.participant] if event.participant else list(self.engine.participants)
-            for name in names:
-                self._mark_baseline(name, event.event == "baseline_start", marker.time)
-
-    def _mark_baseline(self, participant: str, start: bool, moment: float) -> None:
-        person = self.engine.participants.get(participant)
-        if person is None:
-            return
-        stretch = person.normaliser.stretch
-        if start:
-            person.normaliser.state_baseline(moment)
-            self._tell_baseline(participant, "marking", moment, None)
-        elif stretch is not None and math.isinf(stretch[1]):
-            person.normaliser.state_baseline(stretch[0], moment)
-            self._tell_baseline(participant, "stated", stretch[0], moment)
-
-    def _tell_baseline(
-        self, participant: str, state: str, start: float | None, stop: float | None
-    ) -> None:
-        _log.info("%s: baseline %s", participant, state)
-        if self._broadcast:
-            self._broadcast.baseline(participant, state, start, stop)
+        if event is not None:
+            self._baselines.take(event, marker.time)
 
     def _record(self) -> None:
         self._recording.start(self.live, self._marker_infos(), sorted(self.engine.participants))

@@ -43,11 +43,11 @@ def demo(
     simulator = processes.start(["simulate", *who, "--wait", "60"], environment)
     try:
         if headless:
-            from apps.cli.run import replace_wait, session_settings, tables
+            from apps.cli.run import session_settings, tables
             from apps.session import Session
 
-            settings = session_settings(rig, None, "auto", None, [], [], None, seconds or 45.0)
-            summary = Session(replace_wait(settings, 60.0, "demo")).run()
+            settings = session_settings(rig, seconds=seconds or 45.0, wait=60.0, link="demo")
+            summary = Session(settings).run()
             summary["simulated"] = True
             emit(summary, json, *tables(summary))
         else:

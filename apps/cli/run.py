@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apps.cli.options import parse_artefacts, parse_baseline, parse_bindings
 from apps.cli.output import emit
 from realtime.errors import InputError
+
+if TYPE_CHECKING:
+    from apps.session_settings import SessionSettings
 
 Rig = Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")]
 CheckpointFile = Annotated[
@@ -81,28 +84,40 @@ def run(
     from apps.session import Session
 
     settings = session_settings(
-        *(rig, checkpoint, device, baseline, bind or [], participant or []),
-        *(record, seconds, record_frames, artefacts or []),
+        rig,
+        checkpoint=checkpoint,
+        device=device,
+        baseline=baseline,
+        bind=bind or (),
+        participants=participant or (),
+        artefacts=artefacts or (),
+        record=record,
+        record_frames=record_frames,
+        seconds=seconds,
+        wait=None if patient else wait,
+        link=link,
     )
-    session = Session(replace_wait(settings, None if patient else wait, link))
-    summary = session.run()
+    summary = Session(settings).run()
     emit(summary, json, *tables(summary))
 
 
 def session_settings(
     rig: str,
-    checkpoint: str | None,
-    device: str,
-    baseline: str | None,
-    bind: list[str],
-    participants: list[str],
-    record: Path | None,
-    seconds: float | None,
-    record_frames: bool = False,
+    *,
+    checkpoint: str | None = None,
+    device: str = "auto",
+    baseline: str | None = None,
+    bind: Sequence[str] = (),
+    participants: Sequence[str] = (),
     artefacts: Sequence[str] = (),
-) -> Any:
-    """Check a session's options and build its settings."""
-    from apps.session import SessionSettings
+    record: Path | None = None,
+    record_frames: bool = False,
+    seconds: float | None = None,
+    wait: float | None = 10.0,
+    link: str | None = None,
+) -> SessionSettings:
+    """Check a session's options, as they were written, and build its settings."""
+    from apps.session_settings import SessionSettings
     from calibration.artefact_files import load_artefacts
     from model.checkpoint import check_rig, load_checkpoint
     from model.zoo import shipped_checkpoint
@@ -127,18 +142,13 @@ def session_settings(
         baseline=parse_baseline(baseline),
         choices=parse_bindings(bind),
         participants=tuple(participants),
-        record=record,
-        seconds=seconds,
-        record_frames=record_frames,
         artefacts=filters,
+        record=record,
+        record_frames=record_frames,
+        seconds=seconds,
+        wait=wait,
+        link=link,
     )
-
-
-def replace_wait(settings: Any, wait: float | None, link: str | None) -> Any:
-    """Return the settings with how long to wait for streams and the link's name."""
-    from dataclasses import replace
-
-    return replace(settings, wait=wait, link=link)
 
 
 def tables(summary: dict[str, Any]) -> list[Any]:

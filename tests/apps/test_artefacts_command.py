@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from importlib import resources
 
@@ -187,14 +188,19 @@ def test_a_filter_for_another_rig_is_refused(lab, fit, score, tmp_path):
 def test_a_filter_for_nobody_is_refused(lab, fit, tmp_path):
     path = tmp_path / "f.safetensors"
     assert fit("--baseline", "0:40", "--remove", "0", "--out", path)[0] == 0
-    base = (str(lab / "cap.toml"), str(lab / "cap.safetensors"), "cpu", None, [])
+    watch = functools.partial(
+        session_settings,
+        str(lab / "cap.toml"),
+        checkpoint=str(lab / "cap.safetensors"),
+        device="cpu",
+    )
     both = [f"P1={path}", f"bob={path}"]
-    settings = session_settings(*base, ["P1", "bob"], None, None, artefacts=both)
+    settings = watch(participants=["P1", "bob"], artefacts=both)
     assert {name: a.method for name, a in settings.artefacts.items()} == {"P1": "ica", "bob": "ica"}
     with pytest.raises(InputError, match="is for 'bob', who is not watched"):
-        session_settings(*base, ["P1"], None, None, artefacts=both)
+        watch(participants=["P1"], artefacts=both)
     with pytest.raises(InputError, match="the second filter for 'P1'"):
-        session_settings(*base, [], None, None, artefacts=[str(path), str(path)])
+        watch(artefacts=[str(path), str(path)])
 
 
 @pytest.mark.timeout(300)  # three processes, of which two load torch
