@@ -267,8 +267,9 @@ def _model(rig: Rig) -> tuple[Predictor | None, Population | None]:
     from model.zoo import shipped_checkpoint
 
     try:
-        checkpoint = load_checkpoint(shipped_checkpoint(rig))
-        check_rig(checkpoint, rig)
-    except InputError:
+        path = shipped_checkpoint(rig)
+    except InputError:  # a rig of the user's own
         return None, None
+    checkpoint = load_checkpoint(path)
+    check_rig(checkpoint, rig)
     return Resident(checkpoint), checkpoint.population

@@ -81,7 +81,10 @@ def load_artefacts(path: Path) -> tuple[ArtefactFilter, str]:
         if description.get("format") != _FORMAT:
             raise ValueError(f"its format is {description.get('format')!r}, not {_FORMAT!r}")
         return _build(description, tensors), str(description["participant"])
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(SafetensorError, ValueError, OverflowError),
+        *(KeyError, TypeError, AttributeError),
+    ) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(
             f"{str(path)!r} is no usable artefact filter ({' '.join(reason.split())[:300]}): fit "

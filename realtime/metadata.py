@@ -19,7 +19,7 @@ from realtime.recording import Replay, StreamInfo
 MAX_XML = 16 * 2**20  # characters; 16,384 labelled channels need about 2 million
 MAX_DEPTH = 64
 MAX_CHANNELS = 100_000
-MAX_FRAME = 10_000_000  # channels of a VideoRaw stream, one a byte: 1920 x 1080 colour frames
+MAX_DECLARED_FRAME = 10_000_000  # channels of a VideoRaw stream, one a byte: 1080p in colour
 MAX_NAME = 256  # characters of a name, label or unit
 FORMATS = ("float32", "double64", "string", "int8", "int16", "int32", "int64")
 
@@ -121,7 +121,7 @@ def stream_info(xml_text: str, key: str) -> StreamInfo:
     info = parse_xml(xml_text)
     name = clean(info.findtext("name"))
     stream_type = clean(info.findtext("type"))
-    most = MAX_FRAME if stream_type.casefold() == "videoraw" else MAX_CHANNELS
+    most = MAX_DECLARED_FRAME if stream_type.casefold() == "videoraw" else MAX_CHANNELS
     count = _channel_count(info.findtext("channel_count"), name, most)
     # The LSL library writes "float32"; older recorders wrote "cf_float32".
     channel_format = clean(info.findtext("channel_format")).removeprefix("cf_")

@@ -310,7 +310,7 @@ def _sources(recording: Recording) -> Iterator[_Source]:
             yield _Source(
                 info,
                 stream.times,
-                stream.frames or _numbers(stream.samples, info.format),
+                _numbers(stream.samples, info.format) if stream.frames is None else stream.frames,
                 _due(stream.times, recording.start),
             )
     for info in recording.marker_streams:

@@ -35,7 +35,8 @@ RAW_TYPE, COMPRESSED_TYPE = "videoraw", "videocompressed"
 # aside five seconds of them at both ends.
 MAX_FRAME = 1280 * 720 * 4
 MAX_FRAME_VALUES = 1e8
-BACK = 1.0  # s
+SLIMMEST = 10  # times as long as wide; no face is found in a tenth of a picture's longer side
+BACK, AHEAD = 1.0, 86400.0  # s
 BLOCK_BYTES = 2**24  # of frames that are read from a file at a time
 
 PixelFormat = Literal["gray8", "rgb24", "bgr24", "rgba", "bgra"]
@@ -120,6 +121,8 @@ def _frame_format(
         raise InputError(
             "has frames of unknown size: give <encoding><width> and <height> in its description"
         )
+    if max(width, height) > SLIMMEST * min(width, height):
+        raise InputError(f"has frames of {width} x {height}, too slim for a face: send whole ones")
     pixel_format = _pixel_format(facts, count, width * height)
     expected = width * height * _BYTES[pixel_format]
     if expected != count:
@@ -178,8 +181,8 @@ def texture_of(info: StreamInfo) -> StreamInfo:
 class FrameConverter:
     """Turns a video stream's samples into texture counts, frame by frame with carried state.
 
-    A frame whose stamp is no number is left out. A step back of more than `BACK` seconds is another
-    clock: the grid of 30 stamps a second begins anew.
+    A frame whose stamp is no number is left out. A step back of more than `BACK` seconds, or ahead
+    of more than `AHEAD`, is another clock: the grid of 30 stamps a second begins anew.
 
     Parameters
     ----------
@@ -194,7 +197,7 @@ class FrameConverter:
     def __init__(self, frames: FrameFormat) -> None:
         self.frames = frames
         self._texture = self._new_texture()
-        self._newest = -math.inf
+        self._newest: float | None = None
         self._shape = (frames.height, frames.width, _BYTES[frames.pixel_format])
         rows = -1 if frames.origin.startswith("bottom") else 1
         columns = -1 if frames.origin.endswith("right") else 1
@@ -226,7 +229,7 @@ class FrameConverter:
         """
         if not math.isfinite(stamp):
             return []
-        if stamp < self._newest - BACK:
+        if self._newest is not None and not -BACK <= stamp - self._newest <= AHEAD:
             self._texture = self._new_texture()
         self._newest = stamp
         frame = sample.view(np.uint8) if sample.dtype == np.int8 else sample.astype(np.uint8)

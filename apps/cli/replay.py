@@ -14,6 +14,7 @@ from apps.cli.output import emit, error_console
 from realtime.files import open_recording
 from realtime.lsl import configure
 from realtime.player import Player
+from realtime.video import is_video
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,13 @@ def replay(
     player = Player(open_recording(path), speed, start, stop, loop)
     infos, offset = player.infos, player.offset
     _log.info("playing %d streams of %s at speed %g; %s", len(infos), path, speed, configuration)
+    pictures = [info.name for info in infos if is_video(info)]
+    if pictures:
+        _log.warning(
+            "the recording holds pictures (%s): while it plays, whoever is on the network can "
+            "watch them",
+            ", ".join(pictures),
+        )
     worker = threading.Thread(target=player.run, name="player", daemon=True)
     worker.start()
     try:

@@ -93,7 +93,7 @@ def participants(base: Path) -> list[int]:
     InputError
         If there is none, or one that is not valid.
     """
-    found = sorted(int(one.name) for one in base.iterdir() if one.is_dir() and one.name.isdigit())
+    found = sorted(int(one.name) for one in base.iterdir() if one.is_dir() and one.name.isdecimal())
     if not found:
         raise InputError(f"no folder 1, 2, 5 ... in {str(base)!r}: give DMER's own folder")
     unknown = [number for number in found if number not in PARTICIPANTS]
@@ -238,7 +238,7 @@ def _eeg_marks(file: edfio.Edf, path: Path) -> Marks:
             where = np.flatnonzero(codes > 0)
             if len(where):
                 return [(float(at / signal.sampling_frequency), int(codes[at])) for at in where]
-    marks = [(note.onset, int(note.text)) for note in file.annotations if note.text.isdigit()]
+    marks = [(note.onset, int(note.text)) for note in file.annotations if note.text.isdecimal()]
     if not marks:
         raise InputError(f"{str(path)!r} has no trigger: restore it from DMER")
     return marks

@@ -52,7 +52,7 @@ class Edl(FeatureDataset):
     def table(self, root: Path) -> Table:
         """Read every participant's file; InputError as the base class says."""
         files = sorted(
-            (path for path in root.glob("*.mat") if path.stem.isdigit()),
+            (path for path in root.glob("*.mat") if path.stem.isdecimal()),
             key=lambda path: int(path.stem),
         )
         if not files:

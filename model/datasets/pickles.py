@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -22,6 +23,8 @@ from realtime.errors import InputError
 MAX_BYTES = 4 * 2**30  # WESAD's largest subject has about 1 GiB
 MAX_NODES = 100_000  # items of all containers together; WESAD has about 30
 MAX_DEPTH = 50
+MAX_GROWTH = 4
+"""Bytes that may be made of each byte of the file: what is read once can be named many times."""
 _MAX_LINE = 2**16
 
 _NUMBERS = re.compile(r"[<>=|]?([biufc])(\d{1,2})")
@@ -30,6 +33,7 @@ _NUMBERS = re.compile(r"[<>=|]?([biufc])(\d{1,2})")
 _LEFT_OUT = (
     *(pickle.PERSID, pickle.BINPERSID, pickle.EXT1, pickle.EXT2, pickle.EXT4),
     *(pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER),
+    *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET),
 )
 """Instructions that no file of plain arrays needs."""
 
@@ -70,13 +74,14 @@ def read_pickle(path: Path) -> Any:
 
 
 def _read(file: BinaryIO, size: int, source: str) -> Any:
+    budget = _Budget(size)
     try:
-        return _Builder().plain(_Reader(_Bounded(file, size), source).load())
+        return _Builder(budget).plain(_Reader(_Bounded(file, size), source, budget).load())
     except InputError:
         raise
     # The instructions of a damaged file may go wrong in any way.
     except Exception as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(
             f"{str(source)!r} is no pickle of arrays, or damaged ({text}): restore it"
         ) from error
@@ -101,6 +106,18 @@ class _Bounded(io.RawIOBase):
             raise EOFError("a line has no end")
         self._left -= len(line)
         return line
+
+
+class _Budget:
+    """How many bytes may still be made of a file."""
+
+    def __init__(self, size: int) -> None:
+        self._left = MAX_GROWTH * size
+
+    def take(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError(f"it grows to more than {MAX_GROWTH} times its size")
 
 
 class _StandIn:
@@ -140,13 +157,18 @@ class _MakeScalar(_StandIn):
 class _Encode(_StandIn):
     """`_codecs.encode`, by which protocols before 3 keep byte strings."""
 
-    __slots__ = ()
+    __slots__ = ("_budget",)
+
+    def __init__(self, budget: _Budget) -> None:
+        self._budget = budget
 
     def __call__(self, *args: Any) -> bytes:
         text, encoding = args
-        if encoding not in ("latin1", b"latin1"):
-            raise ValueError(f"it encodes by {encoding!r}")
-        return str(text).encode("latin-1")
+        if _text(encoding) != "latin1":
+            raise ValueError(f"it encodes by {reprlib.repr(encoding)}")
+        text = _text(text)
+        self._budget.take(len(text))
+        return text.encode("latin-1")
 
 
 class _Dtype:
@@ -162,7 +184,7 @@ class _Dtype:
         order = _text(state[1])
         # Names and fields of a record.
         if order not in "<>=|" or any(part is not None for part in state[2:5]):
-            raise ValueError(f"type {self._spec!r} with {state!r}")
+            raise ValueError(f"type {self._spec!r} with {reprlib.repr(state)}")
         self._order = order
 
     def build(self) -> np.dtype[Any]:
@@ -202,7 +224,6 @@ class _Scalar:
 
 
 _PERMITTED: dict[tuple[str, str], _StandIn] = {
-    ("_codecs", "encode"): _Encode(),
     ("numpy", "dtype"): _MakeDtype(),
     ("numpy", "ndarray"): _StandIn(),
     **{
@@ -211,7 +232,24 @@ _PERMITTED: dict[tuple[str, str], _StandIn] = {
         for name, made in (("_reconstruct", _Reconstruct()), ("scalar", _MakeScalar()))
     },
 }
-"""Stand-ins for what a file may name."""
+"""Stand-ins for what a file may name, beside `_codecs.encode`."""
+
+_KEYS = (str, bytes, int, float, type(None))
+"""Keys of dictionaries. Looking up a tuple of tuples of tuples ... could take for ever."""
+
+
+def _with_plain_keys(code: bytes) -> Callable[[Any], None]:
+    """Return the instruction that fills a dictionary, for `_KEYS` alone."""
+    load: Callable[[Any], None] = pickle._Unpickler.dispatch[code[0]]
+    # Key and value lie on top of the dictionary, or any number of both on top of a mark.
+    keys = slice(-2, -1) if code == pickle.SETITEM else slice(None, None, 2)
+
+    def checked(reader: Any) -> None:
+        if not all(isinstance(key, _KEYS) for key in reader.stack[keys]):
+            raise ValueError("it has a key that is neither text nor number")
+        load(reader)
+
+    return checked
 
 
 # The reader written in Python, since it keeps what it has read in a dictionary: the one written in
@@ -219,23 +257,25 @@ _PERMITTED: dict[tuple[str, str], _StandIn] = {
 class _Reader(pickle._Unpickler):
     """Unpickler with stand-ins for everything that it lets a file name."""
 
-    dispatch: ClassVar[dict[int, Callable[[pickle.Unpickler], None]]] = {
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
         key: load
         for key, load in pickle._Unpickler.dispatch.items()
         if bytes([key]) not in _LEFT_OUT
-    }
+    } | {code[0]: _with_plain_keys(code) for code in (pickle.SETITEM, pickle.SETITEMS, pickle.DICT)}
 
-    def __init__(self, file: _Bounded, source: str) -> None:
+    def __init__(self, file: _Bounded, source: str, budget: _Budget) -> None:
         super().__init__(file, encoding="bytes")
         self._source = source
+        self._permitted = {**_PERMITTED, ("_codecs", "encode"): _Encode(budget)}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the stand-in; InputError for any other name."""
-        made = _PERMITTED.get((module, name))
+        made = self._permitted.get((module, name))
         if made is None:
+            wanted = f"{module}.{name}"[:200]
             raise InputError(
-                f"{self._source!r} wants to use {f'{module}.{name}'!r}, which arrays of numbers do "
-                "not need: it may be hostile, and was not opened; get the file from its publisher"
+                f"{self._source!r} wants to use {wanted!r}, which arrays of numbers do not need: "
+                "it may be hostile, and was not opened; get the file from its publisher"
             )
         return made
 
@@ -243,16 +283,20 @@ class _Reader(pickle._Unpickler):
 class _Builder:
     """Turns what was read into plain Python and numpy, counting as it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: _Budget) -> None:
         self._nodes = 0
+        self._budget = budget
 
     def plain(self, value: Any, depth: int = 0) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES or depth > MAX_DEPTH:
             raise ValueError("it holds too many things, or things in things without end")
         if isinstance(value, _Array | _Scalar):
-            return value.build()
+            built = value.build()
+            self._budget.take(built.nbytes)
+            return built
         if isinstance(value, bytes):
+            self._budget.take(len(value))
             return value.decode("latin-1")
         if value is None or isinstance(value, bool | int | float | complex | str):
             return value
@@ -269,7 +313,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{reprlib.repr(value)} is no text")
     return value
 
 

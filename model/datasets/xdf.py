@@ -40,7 +40,7 @@ class XdfRecordings(Dataset):
     stress: ClassVar[frozenset[str]] = frozenset({"stress", "TSST"})
 
     def sessions(self, root: Path) -> tuple[Session, ...]:
-        """List the recordings below `root` that have rated trials, or a baseline."""
+        """List the recordings that have rated trials, or a baseline of somebody who has some."""
         files = sorted(path for path in root.rglob("*.xdf") if path.is_file())
         if not files:
             raise InputError(f"no XDF file below {str(root)!r}: give the folder of your recordings")
@@ -59,12 +59,14 @@ class XdfRecordings(Dataset):
                 continue
             seen[person] = number + 1
             sessions.append(Session(person, name, trials, stretch, (path,), read))
-        if not any(session.trials for session in sessions):
+        rated = {session.participant for session in sessions if session.trials}
+        if not rated:
             raise InputError(
                 f"none of the {len(files)} XDF files below {str(root)!r} has a rated trial: their "
                 "markers need trial_start, trial_stop and rating"
             )
-        return tuple(sorted(sessions, key=lambda session: session.participant))
+        kept = (session for session in sessions if session.participant in rated)
+        return tuple(sorted(kept, key=lambda session: session.participant))
 
 
 def _person(path: Path) -> str:

@@ -8,7 +8,6 @@ system and Python version that this program runs on.
 
 from __future__ import annotations
 
-import functools
 import threading
 from pathlib import Path
 
@@ -165,15 +164,22 @@ def _evened(picture: Picture) -> Picture:
     return np.asarray(cv2.createCLAHE(2.0, (4, 4)).apply(picture), np.uint8)
 
 
+class _Cascades(threading.local):
+    """A cascade keeps what it works on in itself: each thread needs its own."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, cv2.CascadeClassifier] = {}
+
+
+_cascades = _Cascades()
+
+
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    # A cascade keeps what it works on in itself: each thread needs its own.
-    return _load(name, threading.get_ident())
-
-
-@functools.cache
-def _load(name: str, thread: int) -> cv2.CascadeClassifier:
-    path = Path(cv2.__file__).parent / "data" / f"{name}.xml"
-    cascade = cv2.CascadeClassifier(str(path))
-    if cascade.empty():
-        raise RuntimeError(f"OpenCV {cv2.__version__} lacks {path.name}: install a 4.x release")
+    cascade = _cascades.loaded.get(name)
+    if cascade is None:
+        path = Path(cv2.__file__).parent / "data" / f"{name}.xml"
+        cascade = cv2.CascadeClassifier(str(path))
+        if cascade.empty():
+            raise RuntimeError(f"OpenCV {cv2.__version__} lacks {path.name}: install a 4.x release")
+        _cascades.loaded[name] = cascade
     return cascade

@@ -207,10 +207,6 @@ class FacePipeline:
                 out.append((done[0][0], np.stack([counts for _, counts in done])))
         return out
 
-    def preview(self) -> Preview | None:
-        """Return what an operator is shown; see `FaceCrops.preview`."""
-        return self.crops.preview()
-
 
 class FrameTexture:
     """Texture counts of one person from the frames of a video stream.
@@ -269,10 +265,6 @@ class FrameTexture:
             for moment, (crop,) in self._crops.push(stamp, np.asarray(grey, np.uint8))
             for done in self._texture.push(moment, crop)
         ]
-
-    def preview(self) -> Preview | None:
-        """Return what an operator is shown; None of face crops."""
-        return None if self._crops is None else self._crops.preview()
 
 
 def _box(eyes: Eyes) -> tuple[int, int, int, int]:

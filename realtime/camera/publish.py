@@ -152,11 +152,6 @@ class FacePublisher:
                     outlet.push_chunk(sample[np.newaxis], [moment])
                     tally.samples += 1
 
-    @property
-    def watched(self) -> bool:
-        """Whether anyone receives one of the streams."""
-        return any(outlet.have_consumers() for outlet in self._outlets)
-
     def sight(self) -> tuple[str, ...]:
         """Say what is seen of each person in the newest frame."""
         tracker = self.crops.tracker

@@ -272,6 +272,7 @@ class VideoFile(_Paced):
         self._capture = cv2.VideoCapture(str(path))
         read, frame = self._capture.read()
         if not read:
+            self._capture.release()
             raise InputError(f"{str(path)!r} is no video that can be read: give another file")
         self._first: Frame | None = frame
         own = self._capture.get(cv2.CAP_PROP_FPS)

@@ -160,6 +160,6 @@ def _bridged(x: NDArray[np.float64], rate: float) -> NDArray[np.float64] | None:
         return x
     at = np.flatnonzero(present)
     longest = np.diff(np.concatenate(([-1], at, [len(x)]))).max() - 1
-    if longest > round(BRIDGE * rate):
+    if not len(at) or longest > round(BRIDGE * rate):
         return None
     return np.interp(np.arange(len(x)), at, x[at])

@@ -200,7 +200,7 @@ def test_a_file_holds_all_of_it(method, ica, asr, later, tmp_path):
     assert read.clean(mixed, ALL).tobytes() == artefacts.clean(mixed, ALL).tobytes()
 
 
-def test_a_file_that_is_no_filter_is_refused(ica, tmp_path):
+def test_a_file_that_is_no_filter_is_refused(ica, asr, tmp_path):
     path = tmp_path / "f.safetensors"
     with pytest.raises(InputError, match="cannot read the artefact filter"):
         load_artefacts(path)
@@ -216,6 +216,10 @@ def test_a_file_that_is_no_filter_is_refused(ica, tmp_path):
         path.write_bytes(spoilt)
         with pytest.raises(InputError, match="no usable artefact filter"):
             load_artefacts(path)
+    save_artefacts(asr, "P1", path)
+    path.write_bytes(path.read_bytes().replace(b"300.0", b"1e999"))  # infinity, to JSON
+    with pytest.raises(InputError, match="no usable artefact filter"):
+        load_artefacts(path)
     save_file({"mixing": np.eye(18)}, path)
     with pytest.raises(InputError, match="its format is None"):
         load_artefacts(path)

@@ -15,7 +15,7 @@ from realtime.metadata import stream_info
 from realtime.player import Player
 from realtime.recording import StreamInfo
 from realtime.rig import load_rig
-from realtime.video import FrameFormat, frame_format, texture_of
+from realtime.video import FrameConverter, FrameFormat, frame_format, texture_of
 from realtime.xdf import read_xdf
 from realtime.xdf_writer import XdfWriter
 
@@ -73,6 +73,7 @@ SIZE = "<width>640</width><height>480</height>"
     [
         (video(""), "frames of unknown size"),
         (video("<width>640</width><height>-3</height>"), "unknown size"),
+        (video("<width>1</width><height>9999</height>", 9999), "1 x 9999, too slim for a face"),
         (video(SIZE), "unknown pixel format"),
         (video(SIZE + "<format>YUV</format>"), "pixel format 'YUV'"),
         (video(SIZE + "<format>RGBA</format>"), "921600 channels, but 640 x 480 rgba .* 1228800"),
@@ -90,6 +91,15 @@ def test_what_cannot_be_is_refused_with_the_reason(info: StreamInfo, reason: str
     assert not result.bindings
     (sentence,) = result.refusals["Cam"]
     assert sentence.startswith("face: 'Cam' (Video") and " has " in sentence
+
+
+@pytest.mark.parametrize("stray", [np.nan, 1e17, -1e17, 1e308, -1e308])
+def test_a_stray_stamp_costs_no_more_than_a_gap(stray: float) -> None:
+    converter = FrameConverter(FrameFormat(64, 64, "gray8"))
+    stamps = [100 + k / 30 for k in range(60)]
+    stamps[20] = stray
+    made = [row for stamp in stamps for row in converter.push(stamp, np.zeros(64 * 64, np.int8))]
+    assert [when for when, _ in made if 102 > when > 101.35] == pytest.approx(stamps[41:56])
 
 
 def test_grey_frames_need_no_word_on_their_format() -> None:

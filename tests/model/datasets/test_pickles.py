@@ -175,9 +175,37 @@ def test_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert path.stat().st_size < 2000
     with pytest.raises(InputError, match="too many"):
         read_pickle(path)
+    # A text of 128 bytes, named ten thousand times; and encoded as often.
+    text = b"U\x80" + b"x" * 128 + b"q\x00"
+    for content in (
+        b"\x80\x02](" + text + b"h\x00" * 10_000 + b"e.",
+        b"\x80\x02](c_codecs\nencode\nq\x01X\x80\x00\x00\x00" + b"x" * 128 + b"q\x00"
+        b"X\x06\x00\x00\x00latin1q\x02" + b"h\x01h\x00h\x02\x86R" * 10_000 + b"e.",
+    ):
+        with pytest.raises(InputError, match="grows to more than 4 times"):
+            read_pickle(written(tmp_path, content))
     monkeypatch.setattr(pickles, "MAX_BYTES", 100)
     with pytest.raises(InputError, match="more than the 100"):
         read_pickle(path)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"cnumpy\ndtype\nh\x00\x85R.",  # its text would be asked for
+        b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R.",
+        b"c_codecs\nencode\nX\x01\x00\x00\x00ah\x00\x86R.",
+        b"cnumpy\ndtype\nU\x02f8\x85RK\x03U\x01<h\x00\x87b.",
+        b"}h\x00Ns.",  # its hash would be asked for
+        b"}(h\x00Nu.",
+        b"(h\x00Nd.",
+    ],
+)
+def test_pairs_of_pairs_are_never_walked_through(tmp_path: Path, end: bytes) -> None:
+    # Two to the power of 45 things, in a few hundred bytes: printing or hashing takes for ever.
+    bomb = b"N" + b"q\x000h\x00h\x00\x86" * 45 + b"q\x00" + b"0"
+    with pytest.raises(InputError, match="damaged"):
+        read_pickle(written(tmp_path, b"\x80\x02" + bomb + end))
 
 
 def test_an_absent_file(tmp_path: Path) -> None:

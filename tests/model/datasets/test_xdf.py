@@ -46,6 +46,8 @@ def test_rated_trials_of_several_sessions_become_one_persons_table(tmp_path: Pat
     record(tmp_path / "sub-anna/ses-1/recording.xdf", 1, 1000.25)
     record(tmp_path / "sub-anna/ses-2/recording.xdf", 1, 990.5)
     record(tmp_path / "sub-ben/ses-1/recording.xdf", 2, 5.0, {"1": SCORES["1"]})
+    # Somebody who left after the baseline.
+    record(tmp_path / "sub-dora/ses-1/recording.xdf", 4, 7.0, {})
     sessions = XdfRecordings().sessions(tmp_path)
     assert [s.participant for s in sessions] == ["anna", "anna", "ben"]
     assert [t.name for s in sessions for t in s.trials] == ["1-1", "1-2", "2-1", "2-2", "1-1"]

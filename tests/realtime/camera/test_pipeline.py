@@ -76,7 +76,6 @@ def test_a_video_stream_gives_the_counts_of_the_camera(smile: np.ndarray) -> Non
             sent = frame if change is None else cv2.cvtColor(frame, change)
             got += texture.push(number / 30, sent.reshape(-1))
         np.testing.assert_array_equal([counts for _, counts in got], smile[:12], err_msg=name)
-        assert texture.preview() is not None
 
 
 def test_crops_give_the_counts_of_the_camera(smile: np.ndarray) -> None:
@@ -145,7 +144,7 @@ def test_two_people_side_by_side() -> None:
     assert has_face(counts[:, 0]).all() and has_face(counts[:, 1]).all()
     pipeline = FacePipeline(2)
     pipeline.push(0.0, np.ascontiguousarray(both[0]))
-    preview = pipeline.preview()
+    preview = pipeline.crops.preview()
     assert preview is not None and preview.frame.shape == (68, 240)
     left, right = preview.boxes
     assert left is not None and right is not None

@@ -128,6 +128,9 @@ def test_nothing_gives_nothing() -> None:
             blank = np.full(n, np.nan)
             assert np.isnan(features.extract(window(features, blank))).all()
             assert features.quality(window(features, blank)) == 0.0
+    # A window that is no longer than a hole that would be bridged.
+    brief = PpgStatistics(DMER.modality("ppg").rate, 1, 0.2)
+    assert np.isnan(brief.extract(window(brief, np.full(round(0.2 * brief.rate), np.nan)))).all()
 
 
 def test_time_origin_and_memory_layout_change_nothing() -> None:
