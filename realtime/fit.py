@@ -82,7 +82,8 @@ def fit(
     modality : ModalitySettings
     chosen : bool
         The user says that this stream is the modality: where labels say nothing, its channels are
-        taken in their order, and its type does not matter.
+        taken in their order, or by number (``#1`` is the first) where the rig names numbers, and
+        its type does not matter.
 
     Returns
     -------
@@ -99,7 +100,9 @@ def fit(
     labels = _labels(stream, modality)
     if type_rank is None and not chosen and not any(labels):
         return None
-    found, notes = _by_label(labels, modality, typed=type_rank is not None)
+    if chosen:
+        labels = tuple(label or f"#{number}" for number, label in enumerate(labels, 1))
+    found, notes = _by_label(labels, modality, typed=chosen or type_rank is not None)
     if not found:
         if type_rank is None and not chosen:
             return None
@@ -230,8 +233,9 @@ def _by_position(
     if montage and (named or stream.channel_count != len(names)):
         return Refusal(lacking(stream, (), modality))
     if stream.channel_count != len(names):
+        said = f"no label among {quoted} says" if any(stream.labels) else "no labels that say"
         return Refusal(
-            f"has {stream.channel_count} channels, and no label among {quoted} says which "
+            f"has {stream.channel_count} channels, and {said} which "
             f"{'is' if len(names) == 1 else 'are'} {', '.join(names)}"
         )
     if montage and not chosen:

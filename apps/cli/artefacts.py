@@ -67,6 +67,7 @@ def artefacts(
     )
     from realtime.features.artefacts import ArtefactFilter
     from realtime.files import open_recording
+    from realtime.recorder import safe_id
     from realtime.rig import load_rig
 
     if method not in METHODS:
@@ -76,6 +77,7 @@ def artefacts(
     numbers = _numbers(remove)
     if out.suffix != ".safetensors":
         raise InputError(f"--out {str(out)!r} is no filter: give a name that ends .safetensors")
+    safe_id(participant, "participant")
     loaded = load_rig(rig)
     eeg_of(loaded)
     recording = open_recording(path)

@@ -12,6 +12,7 @@ import typer
 from apps.cli.output import emit, error_console
 from realtime import lsl
 from realtime.errors import InputError
+from realtime.recorder import safe_id
 
 if TYPE_CHECKING:
     from apps.camera_preview import PreviewServer
@@ -79,7 +80,8 @@ def camera(
             server = stack.enter_context(PreviewServer(publisher))
         error_console().print(
             f"Publishing the {'texture' if stream == 'counts' else 'picture'} of "
-            f"{', '.join(names)} from {frames.name}, {configuration}; Ctrl-C stops."
+            f"{', '.join(names)} from {frames.name}, {configuration}; Ctrl-C stops.",
+            markup=False,
         )
         watch = _Watch(frames, publisher, server)
         # Ctrl-C is the ordinary end of a command that runs for ever.
@@ -110,7 +112,7 @@ def _people(faces: int | None, participants: str | None) -> list[str]:
         raise InputError(
             f"--faces {faces} does not fit --participants {participants!r}: leave --faces out"
         )
-    return names
+    return [safe_id(name, "participant") for name in names]
 
 
 class _Watch:

@@ -121,8 +121,11 @@ def session_settings(
     from calibration.artefact_files import load_artefacts
     from model.checkpoint import check_rig, load_checkpoint
     from model.zoo import shipped_checkpoint
+    from realtime.recorder import safe_id
     from realtime.rig import load_rig
 
+    for name in participants:
+        safe_id(name, "participant")
     loaded = load_rig(rig)
     opened = load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(loaded))
     check_rig(opened, loaded)
@@ -159,9 +162,9 @@ def tables(summary: dict[str, Any]) -> list[Any]:
     streams = Table("participant", "modality", "stream", "samples", "rate / Hz", "gaps", "state")
     for row in summary["streams"]:
         streams.add_row(
-            row["participant"],
+            Text(row["participant"]),
             row["modality"],
-            row["name"],
+            Text(row["name"]),
             str(row["samples"]),
             f"{row['effective_rate']:.2f}",
             str(row["gaps"]),

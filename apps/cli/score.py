@@ -68,6 +68,7 @@ def score(
     """
     from apps.scoring import ScoreSettings, score_file
     from model.device import resolve_device
+    from realtime.recorder import safe_id
     from realtime.rig import load_rig
 
     loaded = load_rig(rig)
@@ -78,7 +79,7 @@ def score(
         device=device,
         baseline=parse_baseline(baseline),
         choices=parse_bindings(bind or []),
-        participant=participant,
+        participant=safe_id(participant, "participant"),
         features=features,
         chunk_seconds=chunk,
         artefacts=_artefacts(artefacts, participant, loaded),
@@ -196,12 +197,12 @@ def _tables(results: list[dict[str, Any]]) -> list[Any]:
     for r in results:
         used = ", ".join(f"{m} {share:.0%}" for m, share in r["used"].items())
         table.add_row(
-            r["path"],
+            Text(r["path"]),
             str(r["windows"]),
             r["baseline"],
             used,
             f"{r['times_real_time']:g}",
-            r["folder"],
+            Text(r["folder"]),
         )
     said = [
         Text(f"{r['path']}: {sentence}")

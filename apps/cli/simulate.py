@@ -52,7 +52,9 @@ def simulate(
 
     publishers = open_people(people, seed, layout, drop or ())
     names = ", ".join(publisher.participant for publisher in publishers)
-    error_console().print(f"Publishing simulated {names}, {configuration}; Ctrl-C stops.")
+    error_console().print(
+        f"Publishing simulated {names}, {configuration}; Ctrl-C stops.", markup=False
+    )
     # Ctrl-C is the ordinary end of a command that runs for ever.
     with contextlib.suppress(KeyboardInterrupt):
         if wait:

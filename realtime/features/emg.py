@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
+from realtime.errors import InputError
 from realtime.features.base import Feature, FeatureSet, Segment
 from realtime.features.spectrum import power_density
 from realtime.features.trend import spread
@@ -78,9 +79,9 @@ class EmgFeatures(FeatureSet):
     def __init__(self, rate: float, channels: int, window: float) -> None:
         super().__init__(rate, channels, window)
         if channels != 1:
-            raise ValueError(f"EMG with {channels!r} channels: needs 1")
+            raise InputError(f"EMG with {channels!r} channels: name one channel in the rig")
         if rate <= 2 * ENVELOPE_RATE:
-            raise ValueError(f"EMG at {rate!r} Hz: needs more than {2 * ENVELOPE_RATE:g} Hz")
+            raise InputError(f"EMG at {rate!r} Hz: set a rate above {2 * ENVELOPE_RATE:g} Hz")
         self._low_pass = CausalFilter(ENVELOPE, rate, 1)
         self._step = int(rate / ENVELOPE_RATE)
         self._kept = int(np.ceil(window * rate / self._step)) + 1

@@ -159,6 +159,7 @@ def with_marks(made, info, marks):
         (("--remove", "77"), "no component 77"),
         (("--baseline", "0:20"), "a fit needs 30 s"),
         (("--rig", "wrist"), "'wrist' has no EEG"),
+        (("--participant", "<b>"), "participant '<b>' cannot name a folder"),
         (("--out", "filter.npz"), "'filter.npz' is no filter"),
         ((), "no baseline markers"),
     ],

@@ -158,6 +158,7 @@ def test_a_camera_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) 
         (["--participants", "anna,anna"], "'anna,anna'"),
         (["--participants", "anna,"], "'anna,'"),
         (["--participants", "anna,ben", "--faces", "3"], "--faces 3"),
+        (["--participants", "[/red]"], "'[/red]'"),
         (["--seconds", "0"], "--seconds 0"),
         (["--source", "no-such.mp4"], "'no-such.mp4'"),
     ],

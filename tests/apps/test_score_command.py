@@ -133,6 +133,7 @@ def test_wesad_person(tmp_path):
         (["--rig", "foot"], "'foot'"),
         (["--device", "tpu"], "'tpu'"),
         (["--chunk", "0"], "--chunk"),
+        (["--participant", "[/x]"], "participant '[/x]' cannot name a folder"),
     ],
 )
 def test_wrong_arguments(recording, tmp_path, arguments, words):

@@ -177,6 +177,25 @@ def test_muscles_typed_eeg_are_taken_for_neither_unless_the_user_says_so() -> No
     assert any("in their order, as chosen" in note for note in binding.notes)
 
 
+def test_the_muscle_that_a_rig_names_by_number_is_described_once_the_stream_is_chosen() -> None:
+    given = recording(EMG)
+    (info,) = (stream.info for stream in given.streams)
+    own = load_rig(OWN_RIGS / "emg.toml")
+    assert not bind(own, [info]).bindings  # typed EEG, and not chosen
+    (binding,) = bind(own, [info], choices={"emg": "openbcigui"}).bindings
+    assert binding.sources[0].columns == (0,)
+    found = windows(given, own, {"emg": "openbcigui"})
+    used = [window for window in found if window.mask["emg"]]
+    assert len(used) > 100, f"{len(used)} of {len(found)} windows"
+    frequency = [feature.name for feature in entries(own.modality("emg"))].index(
+        "EMG_Frequency_Mean"
+    )
+    # Its stamps step back 1607 times, so that many windows hold no second without a hole.
+    known = [f for w in used if np.isfinite(f := w.features["emg"][frequency])]
+    assert len(known) > 60
+    assert all(20 < value < 110 for value in known)
+
+
 @pytest.mark.parametrize("name", [MUSE, OPEN, EMG])
 def test_a_replay_binds_as_its_recording_does(
     source: Source, discovery: Discovery, name: str

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from realtime.errors import InputError
 from realtime.features.base import Segment
 from realtime.features.emg import ENVELOPE, EmgFeatures
 from realtime.filters import CausalFilter, design
@@ -297,9 +298,9 @@ def test_quality_knows_holes_flat_lines_and_clipping() -> None:
 
 
 def test_what_it_cannot_serve_is_refused() -> None:
-    with pytest.raises(ValueError, match="EMG with 2 channels: needs 1"):
+    with pytest.raises(InputError, match="EMG with 2 channels: name one"):
         EmgFeatures(RATE, 2, 60.0)
-    with pytest.raises(ValueError, match="EMG at 50.0 Hz: needs more than 50 Hz"):
+    with pytest.raises(InputError, match="EMG at 50.0 Hz: set a rate above 50 Hz"):
         EmgFeatures(50.0, 1, 60.0)
     features = EmgFeatures.for_modality(RIG)
     whole = segment(contractions([], 2.0))
