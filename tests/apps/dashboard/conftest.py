@@ -1,4 +1,4 @@
-"""A Qt application without a screen, whose warnings fail the test."""
+"""A Qt application without a screen, whose warnings fail the test, and a clock to set."""
 
 from __future__ import annotations
 
@@ -23,6 +23,21 @@ from apps.dashboard.application import application
 
 # The offscreen platform says this of every dialog; no real one does.
 EXPECTED = ("This plugin does not support propagateSizeHints()",)
+
+
+class Clock:
+    """Seconds that pass only when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(autouse=True)

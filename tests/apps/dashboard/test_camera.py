@@ -22,6 +22,7 @@ from apps.link import LinkClient, LinkServer, running_engines, unpack_signals
 from realtime.engine import Cells
 from realtime.rig import load_rig
 from tests.apps.dashboard import messages
+from tests.apps.dashboard.conftest import Clock
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -30,19 +31,6 @@ pytestmark = pytest.mark.timeout(90)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AFFECTSTREAM_ENGINES", str(tmp_path / "engines"))
     return tmp_path / "engines"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

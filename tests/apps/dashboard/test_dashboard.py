@@ -23,26 +23,12 @@ from apps.dashboard.theme import DARK, LIGHT
 from apps.dashboard.timeline import runs
 from apps.link import LinkClient
 from tests.apps.dashboard import messages
+from tests.apps.dashboard.conftest import Clock
 from tests.apps.dashboard.engine import EngineProcess
 
 might_be_rich = GuiQt.mightBeRichText
 
 pytestmark = pytest.mark.timeout(90)
-
-
-class Clock:
-    """Seconds that pass only when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
