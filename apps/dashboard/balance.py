@@ -135,7 +135,7 @@ class BalancePanel(Card):
     """Positive and negative emotion."""
 
     def __init__(self, theme: Theme) -> None:
-        super().__init__("Positive and negative", theme)
+        super().__init__("Positive and negative (smoothed)", theme)
         self.bar = BalanceBar(theme)
         self.body.addWidget(self.bar)
         self.setToolTip(
