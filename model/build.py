@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,15 +148,13 @@ def _figures(table: Table, pieces: Sequence[Piece]) -> dict[str, Any]:
 def _by_person(table: Table, piece: Piece) -> list[Piece]:
     """Split the predictions of a group into those of its people."""
     return [
-        Piece(
-            model=piece.model,
+        replace(
+            piece,
             fold=str(person),
-            seed=piece.seed,
-            n_train=piece.n_train,
+            person=str(person),
             rows=piece.rows[table.person[piece.rows] == person],
             prediction=piece.prediction[table.person[piece.rows] == person],
-            train_mean=piece.train_mean,
-            seconds=piece.seconds,
+            inside={},
         )
         for person in dict.fromkeys(table.person[piece.rows].tolist())
     ]

@@ -7,8 +7,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,9 @@ from model.datasets.table import Rows, Table, normalised, population_of
 from model.fanout import cluster
 from model.pieces import Piece, code_digest, data_digest, read_piece, write_piece
 from model.protocols import EVERY, Fold, protocol
-from model.systems import PERSON, SYSTEMS, Options
+from model.settings import MpclSettings, Variant
+from model.systems import PERSON, PLACE, SYSTEMS, Entry, Options
+from model.systems import preset as find_preset
 from realtime.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,13 @@ class Plan:
         What the systems that learn from sensors may use; empty for all.
     device, preset : str
         As in `Options`.
+    settings : MpclSettings, optional
+        What MPCL takes instead of its preset's.
+    variants : mapping of str to Variant
+        Changed forms of MPCL that stand in `models` by these names, for ablations.
+    shots : tuple of int
+        How many rated trials of the tested person are given, for ``calibrated-k``; empty for the
+        protocol's own choice.
     """
 
     protocol: str
@@ -49,6 +58,28 @@ class Plan:
     modalities: tuple[str, ...] = ()
     device: str = "cpu"
     preset: str = "small"
+    settings: MpclSettings | None = None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    shots: tuple[int, ...] = ()
+
+    def entry(self, model: str) -> Entry:
+        """Return the registry's entry of a model; a variant has MPCL's."""
+        return SYSTEMS["mpcl" if model in self.variants else model]
+
+    def options(self, model: str, seed: int, roles: Mapping[str, str]) -> Options:
+        """Return how a model is made."""
+        settings = self.settings
+        if model in self.variants:
+            settings = self.variants[model].of(settings or find_preset(self.preset))
+        return Options(seed, self.device, self.preset, roles, settings)
+
+    def inputs(self, model: str) -> tuple[str, ...]:
+        """Return which modalities a model that learns from sensors may use; empty for all."""
+        return (
+            self.variants[model].modalities or self.modalities
+            if model in self.variants
+            else self.modalities
+        )
 
 
 def run(
@@ -102,7 +133,7 @@ def run_folds(
     """Run a plan's models on given folds; parameters and result as in `run`."""
     jobs = [(fold, model) for fold in folds for model in plan.models]
     data = data_digest(table, also)
-    code = {model: code_digest(SYSTEMS[model].network) for model in plan.models}
+    code = {model: code_digest(plan.entry(model)) for model in plan.models}
     paths = [_path(out, plan, fold, model, data + code[model]) for fold, model in jobs]
     pieces = [read_piece(path) for path in paths]
     missing = [index for index, piece in enumerate(pieces) if piece is None]
@@ -125,15 +156,16 @@ def check(table: Table, plan: Plan) -> None:
     """Refuse a plan that does not fit the data, before anything is trained."""
     protocol(plan.protocol)
     for model in plan.models:
-        if model not in SYSTEMS:
+        if model not in SYSTEMS and model not in plan.variants:
             raise InputError(f"no model {model!r}: use {', '.join(SYSTEMS)}")
+        plan.entry(model).check()
     if not plan.models or not plan.seeds:
         raise InputError(f"models {plan.models} and seeds {plan.seeds}: give at least one of each")
     for name in plan.modalities:
         if name not in table.features:
             raise InputError(f"no modality {name!r} in the rig: use {', '.join(table.features)}")
     used = plan.modalities or tuple(table.features)
-    if any(SYSTEMS[model].network for model in plan.models) and not any(
+    if any(plan.entry(model).network for model in plan.models) and not any(
         table.roles[name] == "primary" for name in used
     ):
         primary = next(name for name, role in table.roles.items() if role == "primary")
@@ -192,23 +224,21 @@ def _remote_piece(
 def run_piece(table: Table, also: tuple[Table, ...], plan: Plan, fold: Fold, model: str) -> Piece:
     """Fit one system on one fold and predict its test windows."""
     began = time.perf_counter()
-    entry = SYSTEMS[model]
+    entry = plan.entry(model)
     if entry.network:
         # One thread, so that sums are added in the same order however many processes there are.
         import torch
 
         torch.set_num_threads(1)
-    system = entry.build(Options(fold.seed, plan.device, plan.preset, table.roles))
+    system = entry.build(plan.options(model, fold.seed, table.roles))
     labels = table.targets(fold.train)
     train_mean = labels.distribution.mean(axis=0)
     groups = table.person[fold.train]
-    if entry.knows_person:
-        people = table.people
-        codes = np.array([people.index(name) for name in table.person.tolist()], dtype=np.float32)
-        everyone = np.ones(len(table), dtype=bool)
-        batch = Batch({PERSON: codes[:, None]}, {PERSON: everyone}, table.elapsed)
-        known = np.isin(table.person[fold.test], groups).all()
-        own = fold.train if known else fold.test
+    own = fold.train
+    if entry.looks_at in (PERSON, PLACE):
+        batch = _codes(table, entry.looks_at)
+        if entry.looks_at == PERSON and not np.isin(table.person[fold.test], groups).all():
+            own = fold.test
         system.fit(batch[own], table.targets(own), table.person[own])
         prediction = system.predict(batch[fold.test])
     else:
@@ -218,20 +248,35 @@ def run_piece(table: Table, also: tuple[Table, ...], plan: Plan, fold: Fold, mod
                 [labels, *(one.targets(every_tenth(one), table.labels) for one in also)]
             )
             groups = np.concatenate([groups, *(one.person[every_tenth(one)] for one in also)])
-        if entry.learns_from_sensors and plan.modalities:
-            train, test = train.only(plan.modalities), test.only(plan.modalities)
+        if entry.learns_from_sensors and plan.inputs(model):
+            train, test = train.only(plan.inputs(model)), test.only(plan.inputs(model))
         system.fit(train, labels, groups)
         prediction = system.predict(test)
     return Piece(
         model=model,
         fold=fold.name,
+        person=fold.person,
         seed=fold.seed,
-        n_train=len(labels) if not entry.knows_person else len(own),
+        k=fold.k,
+        adaptation="",
+        n_train=len(own) if entry.looks_at in (PERSON, PLACE) else len(labels),
         rows=fold.test,
         prediction=np.asarray(prediction, dtype=np.float64),
         train_mean=train_mean,
         seconds=time.perf_counter() - began,
     )
+
+
+def _codes(table: Table, of: str) -> Batch:
+    """Return a batch of a number for each window's person, or its trial's place."""
+    codes = np.zeros(len(table), dtype=np.float32)
+    for number, person in enumerate(table.people):
+        rows = table.rows([person])
+        codes[table.person == person] = number
+        if of == PLACE:
+            trials = {name: place for place, name in enumerate(dict.fromkeys(table.trial[rows]))}
+            codes[rows] = [trials[name] for name in table.trial[rows]]
+    return Batch({of: codes[:, None]}, {of: np.ones(len(table), dtype=bool)}, table.elapsed)
 
 
 def every_tenth(table: Table) -> Rows:
@@ -277,8 +322,10 @@ def _fold_batches(table: Table, also: tuple[Table, ...], fold: Fold) -> tuple[Ba
 
 def _path(out: Path, plan: Plan, fold: Fold, model: str, data: str) -> Path:
     own = [plan.protocol, model, fold.name, fold.seed, data]
-    if SYSTEMS[model].learns_from_sensors:
-        own += [list(plan.modalities), plan.device, plan.preset]
+    if plan.entry(model).learns_from_sensors:
+        own += [list(plan.inputs(model)), plan.device, plan.preset]
+        settings = plan.options(model, fold.seed, {}).settings
+        own += [settings.to_dict()] if settings and plan.entry(model).module == "mpcl" else []
     digest = hashlib.sha256(json.dumps(own).encode())
     digest.update(fold.train.tobytes() + b"|" + fold.test.tobytes())
     person = "".join(c if c.isalnum() else "-" for c in fold.name)

@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.table import Rows, Table
+from model.systems import Entry
 
 log = logging.getLogger(__name__)
 
 REFERENCE_CODE = frozenset({"batch", "evaluation", "labels", "protocols"})
 """Modules of `model` that every prediction of an evaluation depends on."""
 
-OFF_PATH = frozenset(
-    {"backends", "build", "checkpoint", "metrics", "pieces", "predictor", "report", "scores"}
+NETWORK_CODE = frozenset({"device", "targets"})
+"""Those that every network's depend on besides."""
+
+MPCL_CODE = frozenset(
+    {"compression", "encoders", "ensemble", "fitting", "hopfield", "mpcl", "objectives"}
+    | {"prototypes", "settings", "training", "training_state"}
 )
-"""Modules of `model` that change no prediction of an evaluation, not even a network's."""
+"""Those that MPCL's depend on besides."""
+
+INSIDE = "inside_"
+"""Prefix of the arrays of `Piece.inside` in a file."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,17 @@ class Piece:
     train_mean : ndarray of float64, shape (C,)
         Mean training label, the zero of the skill.
     seconds : float
-        Time to fit and predict.
+        Time to fit, adapt and predict.
+    person : str
+        As in `Fold`.
+    k : int
+        Rated trials of the person that were given.
+    adaptation : str
+        What they were given to; empty where nothing was.
+    inside : mapping of str to ndarray
+        What a network shows of itself for the report; empty for others. MPCL: ``address`` (n_test,
+        K) how strongly each tested window addresses each physiological prototype, ``losses``
+        (epochs, 5) the mean task, PRD, PCL, intensity and total loss of each training epoch.
     """
 
     model: str
@@ -55,6 +73,10 @@ class Piece:
     prediction: NDArray[np.float64]
     train_mean: NDArray[np.float64]
     seconds: float
+    person: str
+    k: int = 0
+    adaptation: str = ""
+    inside: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
 
 
 def data_digest(table: Table, also: Sequence[Table]) -> str:
@@ -72,17 +94,17 @@ def data_digest(table: Table, also: Sequence[Table]) -> str:
     return digest.hexdigest()
 
 
-def code_digest(network: bool) -> str:
+def code_digest(entry: Entry) -> str:
     """Return a digest of the code that makes a system's predictions, and of normalisation."""
     package = resources.files("model")
     sources = [resources.files("realtime") / "baseline.py", package / "datasets" / "table.py"]
-    sources += [one for one in (package / "systems").iterdir() if one.name.endswith(".py")]
-    for item in package.iterdir():
-        stem = item.name.removesuffix(".py")
-        if item.name.endswith(".py") and (
-            stem in REFERENCE_CODE or (network and stem not in OFF_PATH)
-        ):
-            sources.append(item)
+    shared = ("base", "deep", "layers") if entry.network else ("base",)
+    sources += [package / "systems" / f"{name}.py" for name in (*shared, entry.module)]
+    modules = REFERENCE_CODE | (NETWORK_CODE if entry.network else set())
+    sources += [
+        package / f"{name}.py"
+        for name in (modules | (MPCL_CODE if entry.module == "mpcl" else set()))
+    ]
     digest = hashlib.sha256()
     for item in sorted(sources, key=str):
         digest.update(f"\n{item.name}\n".encode() + item.read_bytes())
@@ -95,7 +117,10 @@ def read_piece(path: Path) -> Piece | None:
         with np.load(path, allow_pickle=False) as stored:
             values: dict[str, Any] = {key: stored[key] for key in stored.files}
         meta = json.loads(str(values.pop("meta")))
-        return Piece(**meta, **values)
+        inside = {
+            key.removeprefix(INSIDE): values.pop(key) for key in list(values) if key[:7] == INSIDE
+        }
+        return Piece(**meta, **values, inside=inside)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -110,10 +135,14 @@ def write_piece(path: Path, piece: Piece) -> None:
     meta = {
         "model": piece.model,
         "fold": piece.fold,
+        "person": piece.person,
         "seed": piece.seed,
+        "k": piece.k,
+        "adaptation": piece.adaptation,
         "n_train": piece.n_train,
         "seconds": piece.seconds,
     }
+    inside: dict[str, Any] = {INSIDE + name: array for name, array in piece.inside.items()}
     with draft.open("wb") as file:
         np.savez(
             file,
@@ -121,5 +150,6 @@ def write_piece(path: Path, piece: Piece) -> None:
             rows=piece.rows,
             prediction=piece.prediction,
             train_mean=piece.train_mean,
+            **inside,
         )
     draft.replace(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,20 +24,29 @@ class Fold:
     Attributes
     ----------
     name : str
-        The person, or the group of people, who is tested.
+        Unique among the folds of a seed: the person, and which part of the person is tested.
+    person : str
+        The person, or the group of people, who is tested; intervals resample these.
     seed : int
     train, test : ndarray of int
         Rows of the table.
     population : ndarray of int
         Rows that population statistics are fitted to: every rated window, not every tenth, of the
         training people.
+    k : int
+        How many rated trials of the tested person are given to an adaptation.
+    given : ndarray of int
+        Rows of these trials; neither in `train` nor in `test`.
     """
 
     name: str
+    person: str
     seed: int
     train: Rows
     test: Rows
     population: Rows
+    k: int = 0
+    given: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ def leave_one_subject_out(table: Table, seed: int) -> tuple[Fold, ...]:
     return tuple(
         Fold(
             name=tested,
+            person=tested,
             seed=seed,
             train=np.concatenate(
                 [table.rows([person])[::EVERY] for person in people if person != tested]
@@ -103,6 +113,7 @@ def people_in_groups(table: Table, groups: int, seed: int) -> tuple[Fold, ...]:
         folds.append(
             Fold(
                 name=f"group {number + 1}",
+                person=f"group {number + 1}",
                 seed=seed,
                 train=np.concatenate([table.rows([person])[::EVERY] for person in others]),
                 test=table.rows(tested),
@@ -122,7 +133,7 @@ def random_windows(table: Table, seed: int) -> tuple[Fold, ...]:
         order = np.random.default_rng([seed, number]).permutation(rows)
         cut = round(TRAIN_SHARE * len(rows))
         train, test = np.sort(order[:cut]), np.sort(order[cut:])
-        folds.append(Fold(person, seed, train, test, population=train))
+        folds.append(Fold(person, person, seed, train, test, population=train))
     if not folds:
         raise InputError(
             f"protocol 'paper-sd' needs people with at least 10 rated windows, {table.dataset!r} "

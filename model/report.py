@@ -190,7 +190,7 @@ def _markdown(
     ]
     for model, values in summary.items():
         name = model
-        if SYSTEMS[model].knows_person and oracle:
+        if SYSTEMS[model].looks_at == "person" and oracle:
             name += " (oracle)"
         cells = [_cell(key, values[key]) for key in HEADINGS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")

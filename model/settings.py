@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from realtime.errors import InputError
@@ -169,6 +169,22 @@ class MpclSettings:
         )
 
     @classmethod
+    def person(cls) -> MpclSettings:
+        """Return the recipe for the windows of one person, trained on and tested on."""
+        return cls(
+            width=64,
+            tokens=4,
+            prototypes=50,
+            slots=(50, 25),
+            lambda_prd=0.01,
+            lambda_pcl=0.01,
+            noise=0.3,
+            dropout=0.1,
+            prior=True,
+            epochs=150,
+        )
+
+    @classmethod
     def demonstration(cls) -> MpclSettings:
         """Return the small recipe for the short sessions of simulated people.
 
@@ -199,6 +215,26 @@ class MpclSettings:
                 raise InputError(f"unknown setting {key!r}: use one of {', '.join(defaults)}")
             built[key] = _converted(key, value, defaults[key])
         return cls(**built)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A changed form of a recipe, for an ablation.
+
+    Attributes
+    ----------
+    changes : mapping of str to object
+        Settings that differ.
+    modalities : tuple of str
+        The only modalities it may use; empty for all that the others use.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    modalities: tuple[str, ...] = ()
+
+    def of(self, settings: MpclSettings) -> MpclSettings:
+        """Return the recipe with the changes made."""
+        return dataclasses.replace(settings, **self.changes)
 
 
 def _positive(value: float) -> bool:

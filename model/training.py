@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -168,54 +168,6 @@ def train(
         held_out=tuple(folds),
         seed=seed,
     )
-
-
-@dataclass
-class MpclSystem:
-    """MPCL behind the two calls that all systems share.
-
-    Attributes
-    ----------
-    roles : mapping of str to str
-        Role of each modality (`realtime.rig.ROLES`).
-    settings : MpclSettings
-    seed : int
-    device : str
-    validation : sequence of str, optional
-    resume : Path, optional
-        As in `train`.
-    model : TrainedModel or None
-        What `fit` made.
-    """
-
-    roles: Mapping[str, str]
-    settings: MpclSettings = field(default_factory=MpclSettings.small)
-    seed: int = 0
-    device: str = "cpu"
-    validation: Sequence[str] | None = None
-    resume: Path | None = None
-    model: TrainedModel | None = None
-
-    def fit(self, batch: Batch, labels: Labels, groups: NDArray[np.str_]) -> TrainedModel:
-        """Train on N rated windows of the people in `groups` (N,)."""
-        self.model = train(
-            self.settings,
-            batch,
-            labels,
-            groups,
-            self.roles,
-            validation=self.validation,
-            seed=self.seed,
-            device=self.device,
-            resume=self.resume,
-        )
-        return self.model
-
-    def predict(self, batch: Batch) -> NDArray[np.float64]:
-        """Return distributions, shape (N, C)."""
-        if self.model is None:
-            raise RuntimeError("predict was called before fit")
-        return self.model.predict(batch)
 
 
 def _held_out(

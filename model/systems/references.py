@@ -1,4 +1,4 @@
-"""References that use no sensor: uniform, training mean, subject mean, nearest on the clock."""
+"""References that use no sensor: equal shares, means, and the nearest window on the clock."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.batch import Batch, Labels
+from model.systems import PERSON, PLACE
 from model.systems.base import check_labels, complete
 
 
@@ -35,10 +36,6 @@ class TrainMean:
         return np.tile(self._mean, (len(batch), 1))
 
 
-PERSON = "person"
-"""The one entry of the batches that `SubjectMean` takes: a number for each person."""
-
-
 class SubjectMean:
     """Each person's own mean label; an oracle where the person was not trained on.
 
@@ -57,6 +54,27 @@ class SubjectMean:
     def predict(self, batch: Batch) -> NDArray[np.float64]:
         """Return the mean of each window's person, shape (N, C)."""
         return np.array([self._means[float(code)] for code in batch.features[PERSON][:, 0]])
+
+
+class PlaceMean:
+    """The mean training label of trials at the same place of the session: first, second ...
+
+    Takes batches with the single modality `PLACE`. A place that nobody in training had gets the
+    mean of all.
+    """
+
+    def fit(self, batch: Batch, labels: Labels, groups: NDArray[np.str_]) -> None:
+        """Average the complete labels of each place."""
+        check_labels(labels)
+        rows = complete(labels)
+        places, shares = batch.features[PLACE][rows, 0], labels.distribution[rows]
+        self._mean = shares.mean(axis=0)
+        self._means = {float(one): shares[places == one].mean(axis=0) for one in np.unique(places)}
+
+    def predict(self, batch: Batch) -> NDArray[np.float64]:
+        """Return the mean of each window's place, shape (N, C)."""
+        places = batch.features[PLACE][:, 0]
+        return np.array([self._means.get(float(place), self._mean) for place in places])
 
 
 class NearestOnClock:

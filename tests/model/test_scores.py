@@ -24,7 +24,7 @@ def pieces_of(table: Table, model: str = "guess", noise: float = 0.3, seed: int 
         guess = table.distribution[rows] * np.exp(rng.normal(0, noise, (len(rows), 10)))
         guess /= guess.sum(1, keepdims=True)
         mean = np.full(10, 0.1)
-        pieces.append(Piece(model, person, seed, 50, rows, guess, mean, 1.5))
+        pieces.append(Piece(model, person, seed, 50, rows, guess, mean, 1.5, person))
     return pieces
 
 
@@ -114,7 +114,7 @@ def test_radius_is_the_quantile_of_the_other_peoples_trials() -> None:
             own = table.trial[rows] == trial
             guess[own, 0] += step
             guess[own, 9] -= step
-        pieces.append(Piece("m", person, 0, 1, rows, guess, np.full(10, 0.1), 0.0))
+        pieces.append(Piece("m", person, 0, 1, rows, guess, np.full(10, 0.1), 0.0, person))
     radii = scores.conformal_radii(table, pieces)
     for person, radius in zip(table.people, radii, strict=True):
         others = sorted(e for (name, _), e in errors.items() if name != person)
@@ -132,7 +132,7 @@ def test_coverage_is_near_its_level_for_exchangeable_people() -> None:
         noise = rng.normal(0, 0.4, (5, 10))[trials]
         guess = table.distribution[rows] * np.exp(noise)
         guess /= guess.sum(1, keepdims=True)
-        pieces.append(Piece("m", person, 0, 1, rows, guess, np.full(10, 0.1), 0.0))
+        pieces.append(Piece("m", person, 0, 1, rows, guess, np.full(10, 0.1), 0.0, person))
     rows = scores.fold_rows(table, pieces, "loso")
     assert rows["coverage"].mean() == pytest.approx(0.9, abs=0.03)
 

@@ -8,7 +8,8 @@ import torch
 
 from model.batch import Labels
 from model.settings import MpclSettings
-from model.training import MpclSystem, TrainedModel, train
+from model.systems.mpcl import MpclSystem
+from model.training import TrainedModel, train
 from realtime.errors import InputError
 from tests.model.people import EMOTIONS, ROLES, TINY, people, teacher, windows
 
