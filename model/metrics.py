@@ -15,8 +15,8 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 
-FLOOR = 2.2e-16
-"""Shares are clipped here inside logarithms, and nowhere else."""
+FLOOR = float(np.finfo(np.float64).eps)
+"""Shares are clipped here, at 2.2e-16, inside logarithms, and nowhere else."""
 
 SUM_TOLERANCE = 1e-5
 """How far a distribution's sum may lie from 1 (predictions are often float32)."""
@@ -117,13 +117,29 @@ def average_rank(scores: Array) -> Array:
     ndarray of float64, shape (models,)
         1 is the best that can be.
     """
+    return np.asarray(ranks(scores).mean(axis=1))
+
+
+def ranks(scores: Array) -> Array:
+    """Return each model's rank in each of the six metrics; ties share the smaller rank.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (models, 6)
+        In the order of `METRICS`.
+
+    Returns
+    -------
+    ndarray of float64, shape (models, 6)
+        1 is the best.
+    """
     values = np.array(scores, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(METRICS):
         raise ValueError(f"scores of shape {values.shape}: need (models, {len(METRICS)})")
     for column, name in enumerate(METRICS):
         if name in LARGER_IS_BETTER:
             values[:, column] *= -1
-    return np.asarray(stats.rankdata(values, method="min", axis=0).mean(axis=1))
+    return np.asarray(stats.rankdata(values, method="min", axis=0), dtype=np.float64)
 
 
 def skill(kl: float, reference: float) -> float:

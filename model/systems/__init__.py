@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,6 +12,8 @@ from typing import Literal
 from model.settings import MpclSettings
 from model.systems.base import System
 from realtime.errors import InputError
+
+log = logging.getLogger(__name__)
 
 PERSON = "person"
 """The one entry of the batches of systems that look at the person: a number for each."""
@@ -103,9 +106,14 @@ class Entry:
             system = made() if self.module == "references" else made(options.seed)
         return system
 
+    @property
+    def installed(self) -> bool:
+        """The library that it needs is there."""
+        return self.module != "classical" or find_spec(LIBRARY) is not None
+
     def check(self) -> None:
         """Refuse a system whose library is not installed; InputError says how to get it."""
-        if self.module == "classical" and find_spec(LIBRARY) is None:
+        if not self.installed:
             raise InputError(
                 f"model of {LIBRARY!r} is asked for, which is not installed: "
                 "pip install 'affectstream[papers]', or leave it out"
@@ -142,15 +150,15 @@ SYSTEMS: dict[str, Entry] = {
     "dldl": Entry("DLDL (Gao et al. 2017)", "dldl", "Dldl", "network"),
     "cad": Entry("CAD loss (Wen et al. 2023) on the network of DLDL", "cad", "Cad", "network"),
     "ldl-lrr": Entry("LDL-LRR (Jia et al. 2023)", "classical", "LdlLrr", "linear"),
-    "tlr-ldl": Entry("TLR-LDL (Kou et al. 2024)", "classical", "TlrLdl", "linear"),
+    "tlr-ldl": Entry("TLR-LDL (Kou et al. 2024)", "tlr_ldl", "TlrLdl", "linear"),
     "edl-lrl": Entry("EDL-LRL (Jia et al. 2019)", "edl_lrl", "EdlLrl", "linear"),
     "pt-bayes": Entry("PT-Bayes (Geng 2016)", "classical", "PtBayes", "classical"),
-    "pt-svm": Entry("PT-SVM (Geng 2016)", "classical", "PtSvm", "classical"),
+    "pt-svm": Entry("PT-SVM (Geng 2016)", "pt_svm", "PtSvm", "classical"),
     "aa-knn": Entry("AA-KNN (Geng 2016)", "classical", "AaKnn", "classical"),
-    "aa-bp": Entry("AA-BP (Geng 2016)", "classical", "AaBp", "classical"),
-    "sa-iis": Entry("SA-IIS (Geng 2016)", "classical", "SaIis", "classical"),
+    "aa-bp": Entry("AA-BP (Geng 2016)", "aa_bp", "AaBp", "classical"),
+    "sa-iis": Entry("SA-IIS (Geng 2016)", "sa_iis", "SaIis", "classical"),
     "sa-bfgs": Entry("SA-BFGS (Geng 2016)", "classical", "SaBfgs", "classical"),
-    "sa-cpnn": Entry("SA-CPNN (Geng et al. 2013)", "classical", "SaCpnn", "classical"),
+    "sa-cpnn": Entry("SA-CPNN (Geng et al. 2013)", "sa_cpnn", "SaCpnn", "classical"),
     "trees": Entry("extremely randomised trees on the features", "trees", "Trees", "trees"),
     "clock": Entry("reference: trees on elapsed time alone", "trees", "Clock", looks_at="clock"),
     "movement": Entry("reference: trees on ACC alone", "trees", "Movement"),
@@ -180,13 +188,20 @@ __all__ = [
 def names(text: str) -> tuple[str, ...]:
     """Read a list of systems, ``a,b`` or ``all``.
 
+    ``all`` leaves out systems whose library is not installed, and says so in the log.
+
     Raises
     ------
     InputError
         If one is unknown or the list is empty.
     """
     if text.strip() == "all":
-        return tuple(SYSTEMS)
+        absent = [name for name, entry in SYSTEMS.items() if not entry.installed]
+        if absent:
+            log.warning(
+                "left out: %s; pip install 'affectstream[papers]' brings them", ", ".join(absent)
+            )
+        return tuple(name for name in SYSTEMS if name not in absent)
     chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in chosen:
         if name not in SYSTEMS:
