@@ -150,8 +150,12 @@ class DeepSystem(ABC):
             torch.manual_seed(self.seed)
             network = self.build(batch.sizes, labels.distribution.shape[1], len(people))
             network.to(device)
+            # Fused: these networks are many small tensors, and most of a step would be overhead.
             optimiser = torch.optim.AdamW(
-                network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+                network.parameters(),
+                lr=recipe.learning_rate,
+                weight_decay=recipe.weight_decay,
+                fused=True,
             )
             inputs = _inputs(batch, numbers, device)
             target = torch.from_numpy(shaped.distribution.astype(np.float32)).to(device)
