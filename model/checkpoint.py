@@ -26,7 +26,7 @@ from torch import Tensor
 from model.ensemble import Ensemble
 from model.labels import LabelSet
 from model.mpcl import Mpcl
-from model.settings import MpclSettings
+from model.settings import CHOICES, MpclSettings
 from realtime.baseline import Population
 from realtime.errors import InputError
 from realtime.features import entries, feature_set
@@ -69,6 +69,8 @@ class ModalityInput:
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained model and what it rests on.
+
+    Raises InputError for settings of an ablation.
 
     Attributes
     ----------
@@ -114,6 +116,9 @@ class Checkpoint:
     versions: Mapping[str, str] = field(default_factory=lambda: software_versions())
     hash: str = ""
 
+    def __post_init__(self) -> None:
+        require_complete(self.settings)
+
     @property
     def demonstration(self) -> bool:
         """Whether it only shows that a rig works: simulated people trained it."""
@@ -133,6 +138,17 @@ class Checkpoint:
     def roles(self) -> dict[str, str]:
         """Role of each modality."""
         return {modality.name: modality.role for modality in self.modalities}
+
+
+def require_complete(settings: MpclSettings) -> None:
+    """Refuse settings of an ablation: such a model cannot say what it draws on."""
+    for name, choices in CHOICES.items():
+        value = getattr(settings, name)
+        if value != choices[0]:
+            raise InputError(
+                f"setting {name} is {value!r}, which is for ablations: a checkpoint holds the "
+                f"complete model, so make it {choices[0]!r}"
+            )
 
 
 def software_versions() -> dict[str, str]:

@@ -91,6 +91,19 @@ class Ensemble(nn.Module):
             return np.zeros((0, self.first.emotions)), np.zeros(0)
         return split_output(torch.cat(parts).numpy())
 
+    def address(self, batch: Batch) -> NDArray[np.float32]:
+        """Return how strongly windows address each physiological prototype, shape (N, K).
+
+        Of the first network: the prototypes of different networks share nothing but their number.
+        """
+        table = torch.from_numpy(self.pack(batch))
+        address = np.zeros((len(table), self.first.settings.prototypes), dtype=np.float32)
+        with torch.inference_mode(), one_thread():
+            for row in range(0, len(table), _ROWS):
+                output = self.first(*self.unpack(table[row : row + _ROWS]))
+                address[row : row + _ROWS] = output.physiological_address.numpy()
+        return address
+
 
 def split_output(
     output: NDArray[np.float32],

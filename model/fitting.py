@@ -18,7 +18,8 @@ from model.settings import MpclSettings
 from model.targets import mean_distribution, mean_intensity, person_weights, shape_labels
 from model.training_state import TrainingState
 
-_LOSSES = ("task", "prd", "pcl", "intensity", "total")
+LOSSES = ("task", "prd", "pcl", "intensity", "total")
+"""Names of the losses in a training's history, `model.objectives.Losses`."""
 
 
 def fit_member(
@@ -122,7 +123,7 @@ def _epoch(
 ) -> dict[str, float]:
     """Take one pass over the training windows, and return the mean losses."""
     network.train()
-    sums = torch.zeros(len(_LOSSES), device=table.device)
+    sums = torch.zeros(len(LOSSES), device=table.device)
     for start in range(0, len(order), settings.batch_size):
         rows = torch.from_numpy(order[start : start + settings.batch_size]).to(table.device)
         output = network(*view.unpack(table[rows]))
@@ -130,9 +131,9 @@ def _epoch(
         optimiser.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        sums += len(rows) * torch.stack([getattr(losses, name) for name in _LOSSES]).detach()
+        sums += len(rows) * torch.stack([getattr(losses, name) for name in LOSSES]).detach()
     network.eval()
-    return dict(zip(_LOSSES, (sums / len(order)).tolist(), strict=True))
+    return dict(zip(LOSSES, (sums / len(order)).tolist(), strict=True))
 
 
 def _evaluate(view: Ensemble, table: Tensor, truth: _Truth, rows: NDArray[np.intp]) -> float:

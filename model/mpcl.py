@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from model.alternatives import AddedFusion, CrossAttentionFusion, PooledEncoder
 from model.compression import CompressionBlock
 from model.encoders import MultiScaleFusion, TokenEncoder
 from model.prototypes import PrototypeBank
@@ -32,12 +33,13 @@ class MpclOutput(NamedTuple):
     physiological_address, behavioural_address : Tensor, shape (N, K)
         The same, averaged over the tokens that exist.
     physiological_embedding, behavioural_embedding : Tensor, shape (N, d)
-        Prototype-enhanced tokens, averaged; not of unit length.
+        Prototype-enhanced tokens, averaged; not of unit length. The tokens before, where the
+        settings ask for co-occurrence of features.
     paired : Tensor of bool, shape (N,)
         Primary and behavioural modality are both there: PRD and PCL may use the row.
     slot_weights : tuple of Tensor, shapes (N, S_1, 2 L), (N, S_2, S_1) ... (N, C, S)
         How strongly each block's slots draw on the tokens or slots before; L instead of 2 L
-        without a behavioural modality.
+        without a behavioural modality. Empty where an alternative without slots stands in.
     """
 
     log_distribution: Tensor
@@ -109,9 +111,7 @@ class Mpcl(nn.Module):
         self.auxiliary_encoders = nn.ModuleList(
             TokenEncoder(sizes[name], settings.tokens, width, dropout) for name in self.auxiliaries
         )
-        self.fusions = nn.ModuleList(
-            MultiScaleFusion(width, settings.scales) for _ in self.auxiliaries
-        )
+        self.fusions = nn.ModuleList(_fusion(settings) for _ in self.auxiliaries)
         beta = settings.addressing * width**-0.5
         self.bank = PrototypeBank(settings.prototypes, width, beta)
         if self.behavioural is not None:
@@ -124,12 +124,17 @@ class Mpcl(nn.Module):
                 else PrototypeBank(settings.prototypes, width, beta)
             )
         self.blocks = nn.ModuleList()
-        for index, count in enumerate((*settings.slots, emotions)):
-            start = torch.randn(count, width)
-            if index == 0 and count <= settings.prototypes:
-                start = self.bank.contents[:count]
-            self.blocks.append(CompressionBlock(start, settings.heads))
-        self.head = nn.Linear(width, 1)
+        if settings.compression == "hierarchical":
+            for index, count in enumerate((*settings.slots, emotions)):
+                start = torch.randn(count, width)
+                if index == 0 and count <= settings.prototypes:
+                    start = self.bank.contents[:count]
+                self.blocks.append(CompressionBlock(start, settings.heads))
+            self.head = nn.Linear(width, 1)
+        else:
+            layers = len(settings.slots) + 1 if settings.compression == "transformer" else 0
+            self.encoder = PooledEncoder(width, settings.heads, layers)
+            self.head = nn.Linear(width, emotions)
         self.intensity_head = nn.Linear(width, 1)
         self.prior: Tensor
         self.intensity_prior: Tensor
@@ -177,7 +182,8 @@ class Mpcl(nn.Module):
         rebuilt, weights = self.bank(fused)
         enhanced = fused + rebuilt
         address = _mean(weights, exists)
-        embedding = _mean(enhanced, exists)
+        raw = self.settings.cooccurrence == "feature"
+        embedding = _mean(fused if raw else enhanced, exists)
 
         paired = mask[self.primary]
         behavioural_weights = behavioural_address = behavioural_embedding = None
@@ -186,20 +192,16 @@ class Mpcl(nn.Module):
             paired = paired & mask[self.behavioural]
             moved = self.behavioural_encoder(features[self.behavioural], mask[self.behavioural])
             rebuilt, behavioural_weights = self.behavioural_bank(moved)
+            behavioural_embedding = (moved if raw else moved + rebuilt).mean(dim=1)
             moved = moved + rebuilt
             behavioural_address = behavioural_weights.mean(dim=1)
-            behavioural_embedding = moved.mean(dim=1)
             tokens = torch.cat([enhanced, moved], dim=1)
             present = torch.cat([exists, _all_exist(moved)], dim=1)
 
-        slot_weights = []
-        for index, block in enumerate(self.blocks):
-            tokens, drawn = block(tokens, present if index == 0 else None)
-            slot_weights.append(drawn)
-        logits = self.head(tokens).squeeze(-1) + self.prior
-        strength = self.intensity_head(tokens.mean(dim=1)).squeeze(-1) + self.intensity_prior
+        logits, summary, slot_weights = self._compress(tokens, present)
+        strength = self.intensity_head(summary).squeeze(-1) + self.intensity_prior
         return MpclOutput(
-            log_distribution=torch.log_softmax(logits, dim=-1),
+            log_distribution=torch.log_softmax(logits + self.prior, dim=-1),
             intensity=torch.sigmoid(strength),
             physiological_weights=weights,
             behavioural_weights=behavioural_weights,
@@ -208,8 +210,21 @@ class Mpcl(nn.Module):
             physiological_embedding=embedding,
             behavioural_embedding=behavioural_embedding,
             paired=paired,
-            slot_weights=tuple(slot_weights),
+            slot_weights=slot_weights,
         )
+
+    def _compress(
+        self, tokens: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Return logits (N, C), a summary of the window (N, d), and the slots' weights."""
+        if not self.blocks:
+            summary = self.encoder(tokens, present)
+            return self.head(summary), summary, ()
+        slot_weights = []
+        for index, block in enumerate(self.blocks):
+            tokens, drawn = block(tokens, present if index == 0 else None)
+            slot_weights.append(drawn)
+        return self.head(tokens).squeeze(-1), tokens.mean(dim=1), tuple(slot_weights)
 
     def _fuse(
         self, features: Mapping[str, Tensor], mask: Mapping[str, Tensor]
@@ -247,6 +262,15 @@ class Mpcl(nn.Module):
             kept = torch.where(kept.any(dim=1, keepdim=True), kept, there)
             mask = {name: kept[:, index] for index, name in enumerate(self.modalities)}
         return features, mask
+
+
+def _fusion(settings: MpclSettings) -> nn.Module:
+    """Return what joins the primary modality with one auxiliary modality."""
+    if settings.fusion == "cross-attention":
+        return CrossAttentionFusion(settings.width, settings.heads)
+    if settings.fusion == "none":
+        return AddedFusion(settings.width)
+    return MultiScaleFusion(settings.width, settings.scales)
 
 
 def _all_exist(tokens: Tensor) -> Tensor:

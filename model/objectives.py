@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from model.hopfield import retrieve
 from model.mpcl import Mpcl, MpclOutput
@@ -96,6 +96,27 @@ def info_loob(anchors: Tensor, samples: Tensor, scale: float) -> Tensor:
     return (torch.logsumexp(others, dim=1) - similarity.diagonal()).mean()
 
 
+def info_nce(physiological: Tensor, behavioural: Tensor, scale: float) -> Tensor:
+    """Return InfoNCE of both directions, as in CLIP (Radford et al. 2021).
+
+    In place of `pcl_loss`, without retrieval. The two directions are added, as the two parts of
+    SemLOOB are, where CLIP averages them: a weight of the loss then means the same for both.
+
+    Parameters
+    ----------
+    physiological, behavioural : Tensor, shape (N, d)
+        Embeddings of the same N windows; fewer than 2 give 0.
+    scale : float
+        Inverse temperature.
+    """
+    if len(physiological) < 2:
+        return physiological.new_zeros(())
+    first, second = normalize(physiological, dim=-1), normalize(behavioural, dim=-1)
+    similarity = scale * (first @ second.transpose(0, 1))
+    own = torch.arange(len(similarity), device=similarity.device)
+    return cross_entropy(similarity, own) + cross_entropy(similarity.transpose(0, 1), own)
+
+
 def pcl_loss(physiological: Tensor, behavioural: Tensor, beta: float, scale: float) -> Tensor:
     """Return the SemLOOB loss of prototypical co-occurrence learning; may be negative.
 
@@ -159,12 +180,11 @@ def total_loss(
                 network.behavioural_bank.relations(settings.relation_temperature),
             )
         if settings.lambda_pcl:
-            pcl = pcl_loss(
-                output.physiological_embedding[rows],
-                output.behavioural_embedding[rows],
-                settings.retrieval,
-                settings.contrast,
-            )
+            pair = output.physiological_embedding[rows], output.behavioural_embedding[rows]
+            if settings.alignment == "infonce":
+                pcl = info_nce(*pair, settings.contrast)
+            else:
+                pcl = pcl_loss(*pair, settings.retrieval, settings.contrast)
     total = (
         task
         + settings.lambda_prd * prd

@@ -61,6 +61,12 @@ def _sizes(checkpoint: Checkpoint) -> dict[str, int]:
     return {one.name: len(one.features) for one in checkpoint.modalities}
 
 
+def test_an_ablated_model_is_no_checkpoint() -> None:
+    settings = dataclasses.replace(TINY, compression="transformer")
+    with pytest.raises(InputError, match="compression is 'transformer'.*make it 'hierarchical'"):
+        dataclasses.replace(make_checkpoint(), settings=settings)
+
+
 def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "model.safetensors"
     written = make_checkpoint()

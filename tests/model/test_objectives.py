@@ -8,6 +8,7 @@ import torch
 from model.mpcl import Mpcl
 from model.objectives import (
     info_loob,
+    info_nce,
     intensity_loss,
     pcl_loss,
     prd_loss,
@@ -108,6 +109,38 @@ def test_prototypical_co_occurrence_learning() -> None:
     given = torch.from_numpy(physiological), torch.from_numpy(behavioural)
     assert pcl_loss(*given, 8.0, 30.0).item() == pytest.approx(expected)
     assert pcl_loss(given[0][:1], given[1][:1], 8.0, 30.0).item() == 0.0
+
+
+def test_contrast_without_retrieval() -> None:
+    physiological, behavioural = (DRAW.standard_normal((6, 4)) for _ in range(2))
+    similarity = 30.0 * _unit(physiological) @ _unit(behavioural).T
+    expected = sum(
+        -np.mean(np.log(np.diagonal(_softmax(scores)))) for scores in (similarity, similarity.T)
+    )
+    given = torch.from_numpy(physiological), torch.from_numpy(behavioural)
+    assert info_nce(*given, 30.0).item() == pytest.approx(expected)
+    assert info_nce(*given[::-1], 30.0).item() == pytest.approx(expected)
+    assert info_nce(given[0][:1], given[1][:1], 30.0).item() == 0.0
+
+
+def test_the_alignment_chooses_the_contrast() -> None:
+    batch = windows(8)
+    labels = teacher(batch)
+    features = {name: torch.from_numpy(values) for name, values in batch.features.items()}
+    mask = {name: torch.from_numpy(values) for name, values in batch.mask.items()}
+    found = {}
+    for alignment in ("semloob", "infonce"):
+        torch.manual_seed(0)
+        settings = dataclasses.replace(TINY, alignment=alignment)
+        network = Mpcl(settings, SIZES, ROLES, EMOTIONS).eval()
+        output = network(features, mask)
+        target = torch.from_numpy(labels.distribution).float()
+        losses = total_loss(network, output, target, torch.from_numpy(labels.intensity).float())
+        found[alignment] = losses.pcl.item()
+    assert output.behavioural_embedding is not None
+    pair = output.physiological_embedding, output.behavioural_embedding
+    assert found["infonce"] == pytest.approx(info_nce(*pair, TINY.contrast).item())
+    assert found["semloob"] == pytest.approx(pcl_loss(*pair, TINY.retrieval, TINY.contrast).item())
 
 
 def test_intensity_loss_leaves_unknown_ratings_out() -> None:

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from model.settings import MpclSettings
+from model.settings import CHOICES, MpclSettings, Variant
 from realtime.errors import InputError
 
 
@@ -33,11 +33,26 @@ def test_json_brings_the_same_settings_back(settings: MpclSettings) -> None:
         ("epochs", "many"),
         ("epochs", 1.5),
         ("no_such", 1),
+        ("fusion", "sum"),
+        ("compression", 3),
     ],
 )
 def test_absurd_settings_are_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(InputError, match=key):
         MpclSettings.from_dict({key: value})
+
+
+def test_settings_written_before_there_were_alternatives_are_the_complete_model() -> None:
+    values = MpclSettings.small().to_dict()
+    for name in CHOICES:
+        del values[name]
+    assert MpclSettings.from_dict(values) == MpclSettings.small()
+
+
+def test_a_variant_changes_what_it_names() -> None:
+    variant = Variant({"fusion": "none"}, without=("eeg",))
+    changed = variant.of(MpclSettings.small())
+    assert changed == dataclasses.replace(MpclSettings.small(), fusion="none")
 
 
 def test_replacing_a_value_checks_it_too() -> None:
