@@ -11,12 +11,12 @@ import numpy as np
 
 from model import metrics, scores
 from model.batch import concatenate, concatenate_labels
-from model.checkpoint import Checkpoint, modality_inputs
+from model.checkpoint import Checkpoint, modality_inputs, require_complete
 from model.datasets.table import Table, normalised, population_of
-from model.evaluation import Plan, Progress, check, every_tenth, run_folds
+from model.evaluation import Plan, Progress, check, run_folds
 from model.pieces import Piece
-from model.protocols import people_in_groups
-from model.systems import preset
+from model.protocols import every_tenth, people_in_groups
+from model.settings import MpclSettings
 from model.training import train
 from model.uncertainty import conformal_radius
 from realtime.errors import InputError
@@ -31,7 +31,7 @@ def build_checkpoint(
     rig: Rig,
     work: Path,
     also: Sequence[Table] = (),
-    recipe: str = "small",
+    settings: MpclSettings | None = None,
     seed: int = 0,
     device: str = "cpu",
     workers: int = 1,
@@ -53,8 +53,8 @@ def build_checkpoint(
         Folder for what an interrupted build goes on from.
     also : sequence of Table
         Further people to train on.
-    recipe : str
-        ``small`` or ``full``.
+    settings : MpclSettings, optional
+        ``small``'s if left out.
     seed : int
     device : str
     workers : int
@@ -69,8 +69,9 @@ def build_checkpoint(
     InputError
         If the data do not suffice; nothing has been trained then.
     """
-    settings = preset(recipe)
-    plan = Plan("loso", ("mpcl",), (seed,), device=device, preset=recipe)
+    settings = settings or MpclSettings.small()
+    require_complete(settings)
+    plan = Plan("loso", ("mpcl",), (seed,), device=device, settings=settings)
     check(table, plan)
     people = [person for person in table.people if len(table.rows([person]))]
     if len(people) < GROUPS:
@@ -79,7 +80,10 @@ def build_checkpoint(
             f"{len(people)}: add people"
         )
     folds = people_in_groups(table, GROUPS, seed)
-    pieces = run_folds(table, plan, folds, work, also, workers, progress=progress)
+    outcome = run_folds(table, plan, folds, work, also, workers, progress=progress)
+    if outcome.failures:
+        raise RuntimeError(f"training failed: {outcome.failures[0]}\n{outcome.failures[0].trace}")
+    pieces = outcome.pieces
     rows = np.concatenate([piece.rows for piece in pieces])
     guess = np.concatenate([piece.prediction for piece in pieces])
     trials = np.char.add(np.char.add(table.person[rows], "/"), table.trial[rows])

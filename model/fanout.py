@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 
+SETTINGS = {
+    # A worker gets a task when it is done with the last one, so that none is blamed for the crash
+    # of another.
+    "distributed.scheduler.worker-saturation": 1.0,
+}
+"""What differs from Dask's defaults."""
+
 
 @contextlib.contextmanager
 def cluster(workers: int, address: str | None = None) -> Iterator[Client]:
@@ -33,30 +40,32 @@ def cluster(workers: int, address: str | None = None) -> Iterator[Client]:
         If no scheduler answers at `address`.
     """
     # A second to import, which the serial way does not need.
+    import dask
     from distributed import Client, LocalCluster
 
     # It tells of every connection otherwise.
     logging.getLogger("distributed").setLevel(logging.WARNING)
-    if address is not None:
-        try:
-            client = Client(address, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {address!r} ({error}): start one, or use --workers"
-            ) from error
-        with client:
-            yield client
-        return
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=logging.ERROR,
-        ) as local,
-        Client(local) as client,
-    ):
-        yield client
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(SETTINGS))
+        if address is not None:
+            try:
+                client = Client(address, timeout=CONNECT_SECONDS)
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"no Dask scheduler answers at {address!r} ({error}): start one, or use "
+                    "--workers"
+                ) from error
+            yield stack.enter_context(client)
+            return
+        local = stack.enter_context(
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # its own port: 8787 may be another run's
+                memory_limit=0,
+                silence_logs=logging.ERROR,
+            )
+        )
+        yield stack.enter_context(Client(local))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +22,22 @@ from model.systems import Entry
 
 log = logging.getLogger(__name__)
 
-REFERENCE_CODE = frozenset({"batch", "evaluation", "labels", "protocols"})
+REFERENCE_CODE = frozenset({"batch", "labels", "task"})
 """Modules of `model` that every prediction of an evaluation depends on."""
 
-NETWORK_CODE = frozenset({"device", "targets"})
+NETWORK_CODE = frozenset({"device", "objectives", "targets"})
 """Those that every network's depend on besides."""
 
 MPCL_CODE = frozenset(
-    {"compression", "encoders", "ensemble", "fitting", "hopfield", "mpcl", "objectives"}
+    {"alternatives", "compression", "encoders", "ensemble", "fitting", "hopfield", "mpcl"}
     | {"prototypes", "settings", "training", "training_state"}
 )
 """Those that MPCL's depend on besides."""
+
+UNADAPTED = "none"
+"""What stands for an adaptation where trials are given and the system is left as it is."""
+
+_NEIGHBOUR = re.compile(r"^from model\.systems\.(\w+) import", re.MULTILINE)
 
 INSIDE = "inside_"
 """Prefix of the arrays of `Piece.inside` in a file."""
@@ -58,7 +64,7 @@ class Piece:
     k : int
         Rated trials of the person that were given.
     adaptation : str
-        What they were given to; empty where nothing was.
+        What they were given to, `UNADAPTED` if to nothing; empty where none were given.
     inside : mapping of str to ndarray
         What a network shows of itself for the report; empty for others. MPCL: ``address`` (n_test,
         K) how strongly each tested window addresses each physiological prototype, ``losses``
@@ -90,7 +96,8 @@ def data_digest(table: Table, also: Sequence[Table]) -> str:
             digest.update(np.ascontiguousarray(one.mask[name]).tobytes())
         for values in (one.time, one.elapsed, one.distribution, one.intensity, one.is_baseline):
             digest.update(np.ascontiguousarray(values).tobytes())
-        digest.update("\n".join(one.person.tolist()).encode())
+        for words in (one.person, one.trial):
+            digest.update("\n".join(words.tolist()).encode())
     return digest.hexdigest()
 
 
@@ -98,8 +105,7 @@ def code_digest(entry: Entry) -> str:
     """Return a digest of the code that makes a system's predictions, and of normalisation."""
     package = resources.files("model")
     sources = [resources.files("realtime") / "baseline.py", package / "datasets" / "table.py"]
-    shared = ("base", "deep", "layers") if entry.network else ("base",)
-    sources += [package / "systems" / f"{name}.py" for name in (*shared, entry.module)]
+    sources += [package / "systems" / f"{name}.py" for name in _imported(entry.module)]
     modules = REFERENCE_CODE | (NETWORK_CODE if entry.network else set())
     sources += [
         package / f"{name}.py"
@@ -109,6 +115,17 @@ def code_digest(entry: Entry) -> str:
     for item in sorted(sources, key=str):
         digest.update(f"\n{item.name}\n".encode() + item.read_bytes())
     return digest.hexdigest()
+
+
+def _imported(module: str) -> set[str]:
+    """Return a module of `model.systems` and those of its neighbours that it imports."""
+    found, fresh = {"base"}, {module}
+    while fresh:
+        found |= fresh
+        folder = resources.files("model") / "systems"
+        sources = [(folder / f"{name}.py").read_text(encoding="utf-8") for name in fresh]
+        fresh = {name for text in sources for name in _NEIGHBOUR.findall(text)} - found
+    return found
 
 
 def read_piece(path: Path) -> Piece | None:

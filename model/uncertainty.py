@@ -51,12 +51,31 @@ def conformal_radius(
     if not 0 < coverage < 1:
         raise ValueError(f"coverage is {coverage!r}, must be above 0 and below 1")
     scores = total_variation(truth, prediction)
-    mass, trials = _mass(len(scores), groups)
+    if not len(scores):
+        raise ValueError("no windows: give at least one")
+    trials = np.arange(len(scores)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    return radius_of(scores, trials, coverage)
+
+
+def radius_of(
+    scores: NDArray[np.float64], trials: NDArray[np.integer], coverage: float = 0.9
+) -> float:
+    """Return the radius of `conformal_radius` from what it is computed of.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (N,)
+        Total variation of each window's truth and prediction.
+    trials : ndarray of int, shape (N,)
+        A number for each window's trial, 0 or more.
+    coverage : float
+    """
+    sizes = np.bincount(trials)
     order = np.argsort(scores, kind="stable")
-    reached = np.cumsum(mass[order]) / (trials + 1)
+    reached = np.cumsum(1 / sizes[trials[order]]) / (np.count_nonzero(sizes) + 1)
     # The sum of many shares may fall short of the level by rounding alone.
-    enough = np.flatnonzero(reached >= coverage - 1e-9)
-    return float(scores[order[enough[0]]]) if len(enough) else 1.0
+    enough = int(np.searchsorted(reached, coverage - 1e-9))
+    return float(scores[order[enough]]) if enough < len(scores) else 1.0
 
 
 def coverage(

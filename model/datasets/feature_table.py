@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.datasets.base import FeatureDataset
 from model.datasets.table import Table
+from realtime.errors import InputError
 
 NO_RIG = "none, published features"
 HOP = 1.0
@@ -58,7 +59,22 @@ def feature_table(
         Role of each modality.
     names : mapping of str to tuple of str
         Feature names by modality.
+
+    Raises
+    ------
+    InputError
+        If a published feature is not finite: unlike a sensor, a file has no reason to lack one.
     """
+    for one in people:
+        for name in names:
+            wild = ~np.isfinite(one.features[name])
+            if wild.any():
+                row, column = (int(place[0]) for place in np.nonzero(wild))
+                raise InputError(
+                    f"{dataset.name} has {int(wild.sum())} values of {name} that are not finite "
+                    f"for {one.name!r}, the first in {names[name][column]} of window {row + 1}: "
+                    "restore the file, or take the windows out"
+                )
     count = [len(one.trial) for one in people]
     total = sum(count)
     time = np.concatenate([np.arange(1, size + 1) * HOP for size in count])

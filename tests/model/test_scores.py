@@ -65,7 +65,8 @@ def test_summary_averages_seeds_then_people() -> None:
 def test_interval_agrees_with_the_normal_approximation() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(0.9, 0.05, 60)
-    rows = pd.DataFrame({"model": "a", "fold": [f"P{i}" for i in range(60)], "kl": values})
+    rows = pd.DataFrame({"model": "a", "person": [f"P{i}" for i in range(60)], "kl": values})
+    rows = rows.assign(seed=0, k=0, adaptation="")
     for name in ("chebyshev", "clark", "canberra", "cosine", "intersection"):
         rows[name] = values
     for name in ("stress_auc", "order", "kl_train_mean", "coverage", "radius"):
@@ -144,13 +145,96 @@ def test_too_few_other_trials_give_a_set_of_everything() -> None:
     assert (rows["coverage"] == 1).all()
 
 
+def rows_of(*models: str, k: int = 0, adaptation: str = "", gain: float = 0.0) -> pd.DataFrame:
+    """Rows of several systems; the later ones and those with a gain are better."""
+    table = synthetic_table()
+    rows = scores.fold_rows(table, pieces_of(table), "calibrated-k")
+    return pd.concat(
+        [
+            rows.assign(model=model, k=k, adaptation=adaptation, kl=rows["kl"] - gain - 1e-4 * i)
+            for i, model in enumerate(models)
+        ],
+        ignore_index=True,
+    )
+
+
 def test_comparisons_follow_the_models() -> None:
-    models = ("mpcl", "trees", "clock", "train-mean")
-    found = scores.comparisons(models, has_stress=True)
-    assert ("mpcl", "clock", "stress_auc") in found
-    assert ("trees", "clock", "stress_auc") in found
-    assert ("mpcl", "trees", "stress_auc") in found
-    assert not [pair for pair in found if "movement" in pair]
-    quiet = scores.comparisons(models, has_stress=False)
-    assert all(metric == "kl" for _, _, metric in quiet)
-    assert scores.comparisons(("clock", "uniform"), has_stress=True) == []
+    found = scores.comparisons(rows_of("mpcl", "trees", "clock", "train-mean"), has_stress=True)
+    assert found == [
+        ("mpcl", "trees", "stress_auc"),
+        ("mpcl", "trees", "kl"),
+        ("mpcl", "clock", "stress_auc"),
+        ("mpcl", "train-mean", "kl"),
+        ("trees", "clock", "stress_auc"),
+        ("trees", "train-mean", "kl"),
+    ]
+    quiet = scores.comparisons(rows_of("mpcl", "helo", "without PRD", "clock"), has_stress=False)
+    assert quiet == [("mpcl", "helo", "kl"), ("mpcl", "without PRD", "kl")]
+    assert scores.comparisons(rows_of("clock", "uniform"), has_stress=True) == []
+
+
+def test_calibrated_rows_have_labels_pairs_and_the_people_they_harm() -> None:
+    models = ("trees", "train-mean", "place")
+    none = rows_of(*models, k=4, adaptation="none")
+    moved = rows_of(*models, k=4, adaptation="shrinkage", gain=0.001)
+    moved.loc[(moved["model"] == "trees") & (moved["person"] == "P2"), "kl"] += 0.01
+    rows = pd.concat([rows_of(*models), none, moved], ignore_index=True)
+    summary = scores.summarise(rows)
+    assert list(summary)[:3] == ["trees", "trees, k = 4, none", "trees, k = 4, shrinkage"]
+    assert summary["trees, k = 4, shrinkage"]["worse_than_none"] == 1
+    assert summary["place, k = 4, shrinkage"]["worse_than_none"] == 0
+    assert math.isnan(summary["place, k = 4, none"]["worse_than_none"])
+    assert math.isnan(summary["place"]["worse_than_none"])
+    pairs = scores.comparisons(rows, has_stress=False)
+    assert pairs[1:] == [
+        ("trees, k = 4, shrinkage", "train-mean, k = 4, shrinkage", "kl"),
+        ("trees, k = 4, shrinkage", "place, k = 4, shrinkage", "kl"),
+    ]
+    gap = scores.paired(rows, "place", "train-mean", "kl")
+    assert gap.mean == pytest.approx(-1e-4)
+    for name in summary:
+        assert scores.model_of(name) == name.split(",")[0]
+    assert scores.model_of("scales 0.5, 1, k = 4, none") == "scales 0.5, 1"
+    ranks = [summary[label]["rank"] for label in summary if summary[label]["kl"].mean]
+    assert min(ranks) == 1
+    assert max(ranks) <= 3
+
+
+def test_a_persons_folds_are_one_person() -> None:
+    table = synthetic_table()
+    whole = pieces_of(table)
+    halves = [
+        Piece(
+            p.model,
+            f"{p.person}, part {i}",
+            0,
+            1,
+            p.rows[i::2],
+            p.prediction[i::2],
+            p.train_mean,
+            0.0,
+            p.person,
+        )
+        for p in whole
+        for i in (0, 1)
+    ]
+    one, two = (scores.fold_rows(table, pieces, "trial-sd") for pieces in (whole, halves))
+    assert len(two) == 2 * len(one)
+    assert len(scores.by_person(two)) == len(table.people)
+    first, second = (scores.summarise(rows)["guess"]["kl"] for rows in (one, two))
+    assert second.mean == pytest.approx(first.mean)
+    assert second.low == pytest.approx(first.low)
+    # The radius of a part is that of all parts of the other people.
+    np.testing.assert_allclose(two["radius"][::2], two["radius"][1::2])
+
+
+def test_one_person_has_no_interval() -> None:
+    table = synthetic_table(people=1)
+    rows = scores.fold_rows(table, pieces_of(table), "paper-sd")
+    assert rows["radius"].isna().all()
+    one = scores.summarise(rows)["guess"]
+    assert one["kl"].mean == pytest.approx(rows["kl"][0])
+    assert math.isnan(one["kl"].low)
+    assert str(one["kl"]) == f"{rows['kl'][0]:.3f}"
+    assert str(one["coverage"]) == "-"
+    assert scores.plain({"guess": one})["guess"]["kl"]["low"] is None
