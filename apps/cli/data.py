@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from apps.cli.output import error_console
 from model.datasets import Dataset, FeatureDataset
@@ -14,19 +15,51 @@ from model.datasets.table import Table
 from realtime.errors import InputError
 from realtime.rig import Rig, load_rig
 
+if TYPE_CHECKING:
+    from rich.progress import Task
+
+
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, what: str, done: int, total: int, left: float | None = None) -> None:
+        """Say what was done last, how many of how many are, and how many seconds are left."""
+
 
 @contextlib.contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar on standard error; yield the function that moves it: what, done, of how many."""
-    from rich.progress import Progress
+def progress_bar(title: str) -> Iterator[Advance]:
+    """Show a bar with the time left on standard error; yield the function that moves it.
 
-    with Progress(console=error_console(), transient=True) as bar:
+    Who moves it may know the time left; else it follows from the pace so far.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            known = task.fields.get("left")
+            return Text(time_left(task.time_remaining if known is None else known))
+
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), Left())
+    with Progress(*columns, console=error_console(), transient=True) as bar:
         task = bar.add_task(title, total=None)
 
-        def advance(what: str, done: int, total: int) -> None:
-            bar.update(task, description=f"{title}: {what}", completed=done, total=total)
+        def advance(what: str, done: int, total: int, left: float | None = None) -> None:
+            description = f"{title}: {what}" if what else title
+            bar.update(task, description=description, completed=done, total=total, left=left)
 
         yield advance
+
+
+def time_left(seconds: float | None) -> str:
+    """Return the time left in words; empty while it is unknown."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{round(seconds)} s left"
+    minutes = round(seconds / 60)
+    return f"{minutes} min left" if minutes < 90 else f"{minutes / 60:.1f} h left"
 
 
 def rig_for(name: str, given: str) -> Rig | None:

@@ -35,6 +35,8 @@ COMMANDS = {
     "artefacts": "What takes blinks and muscles out of one person's EEG.",
     "train": "Train a checkpoint.",
     "evaluate": "Run a protocol over models.",
+    "ablate": "MPCL beside itself with a part changed, as in the paper's tables.",
+    "sweep": "Search for MPCL's settings, without a look at what is tested.",
     "bench": "Is this computer fast enough: the cost of a second of data, beside NeuroKit2's.",
     "doctor": "Check libraries, Qt, LSL discovery, firewall, GPU.",
 }

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.errors import InputError
+
+if TYPE_CHECKING:
+    from model.settings import MpclSettings
 
 
 def parse_baseline(text: str | None) -> tuple[float, float] | None:
@@ -76,3 +81,78 @@ def parse_artefacts(texts: Sequence[str]) -> dict[str, str]:
             )
         files[participant] = file
     return files
+
+
+def parse_words(text: str) -> tuple[str, ...]:
+    """Read a comma-separated list of names; empty for none."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def parse_shots(text: str) -> tuple[int, ...]:
+    """Read how many rated trials are given: ``0,1,2,4``; empty for the protocol's own choice.
+
+    Raises
+    ------
+    InputError
+        If one is no whole number from 0 on.
+    """
+    words = parse_words(text)
+    if not all(word.isdecimal() for word in words):
+        raise InputError(
+            f"--shots {text!r} are no numbers of trials: write whole numbers from 0 on, such as "
+            "0,1,2,4"
+        )
+    return tuple(sorted({int(word) for word in words}))
+
+
+def preset_of(protocol: str, given: str) -> str:
+    """Return the recipe that was given, else the protocol's own.
+
+    A model of one person learns from hundreds of windows that resemble the tested ones; a model for
+    strangers from a handful of people who do not.
+    """
+    return given or ("person" if protocol in ("paper-sd", "trial-sd") else "small")
+
+
+def parse_settings(file: Path | None, preset: MpclSettings) -> MpclSettings | None:
+    """Read single numbers of MPCL's recipe from the table ``[mpcl]`` of a TOML file.
+
+    Parameters
+    ----------
+    file : Path or None
+    preset : MpclSettings
+        What the file leaves out is taken from it.
+
+    Returns
+    -------
+    MpclSettings or None
+        None without a file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is no TOML, has other tables, or a setting is unknown or absurd.
+    """
+    if file is None:
+        return None
+    from model.settings import MpclSettings
+
+    try:
+        with file.open("rb") as opened:
+            tables = tomllib.load(opened)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--settings {str(file)!r} cannot be read ({error}): give a TOML file with a table "
+            "[mpcl]"
+        ) from error
+    values = tables.pop("mpcl", None)
+    if not isinstance(values, dict) or tables:
+        found = ", ".join(map(repr, tables)) or "none"
+        raise InputError(
+            f"--settings {str(file)!r} must have the table [mpcl] and nothing else (found besides: "
+            f"{found}): write the settings below the line [mpcl]"
+        )
+    try:
+        return MpclSettings.from_dict({**preset.to_dict(), **values})
+    except InputError as error:
+        raise InputError(f"--settings {str(file)!r}: {error}") from error

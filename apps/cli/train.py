@@ -24,8 +24,12 @@ def train(
         typer.Option(help="Rig: a name that ships, or a TOML file; by default the dataset's."),
     ] = "",
     preset: Annotated[
-        str, typer.Option(help="Recipe of the network: small, full or demonstration.")
+        str, typer.Option(help="Recipe of the network: small, person, full or demonstration.")
     ] = "small",
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="TOML file whose table [mpcl] changes numbers of the recipe."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -39,6 +43,7 @@ def train(
     import shutil
 
     from apps.cli.data import load_tables, progress_bar, rig_for
+    from apps.cli.options import parse_settings
     from model.build import build_checkpoint
     from model.checkpoint import save_checkpoint
     from model.systems import preset as find_preset
@@ -46,7 +51,7 @@ def train(
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out {str(out)!r} is no checkpoint: give a name that ends .safetensors")
-    recipe = find_preset(preset)
+    recipe = parse_settings(settings, find_preset(preset)) or find_preset(preset)
     loaded = rig_for(dataset, rig)
     if loaded is None:
         raise InputError(
@@ -69,7 +74,7 @@ def train(
             loaded,
             work,
             others,
-            preset,
+            recipe,
             seed,
             device,
             workers,

@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import loadmat, savemat
 
+from apps.cli.data import time_left
 from apps.cli.main import main
+from apps.cli.options import preset_of
 from model import systems
 from model.checkpoint import load_checkpoint
+from model.datasets import dataset
+from model.evaluation import applicable
+from model.protocols import PROTOCOLS
+from tests.model.datasets.writers import write_dmer_sample
 from tests.model.people import TINY
 
 CALM = "1;1;3;2;1;3;1;1;1;2;2;2;2;1;4;3;4;4;2;2;2;1;2;1"
@@ -70,6 +77,7 @@ def test_from_folder_to_table_and_checkpoint(
     rows = pd.read_csv(out / "results.csv")
     assert len(rows) == 4 * 4
     assert "| mpcl |" in (out / "table.md").read_text(encoding="utf-8")
+    assert (out / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
     # The same again, for a person to read, from what is there.
     before = sorted((path, path.stat().st_mtime_ns) for path in (out / "folds").iterdir())
@@ -96,6 +104,8 @@ def test_from_folder_to_table_and_checkpoint(
         (["--models", "forest"], "no model 'forest'"),
         (["--modalities", "eeg"], "no modality 'eeg'"),
         (["--preset", "huge"], "no preset 'huge'"),
+        (["--settings", "none.toml"], "'none.toml' cannot be read"),
+        (["--protocol", "calibrated-k", "--shots", "1,few"], "'1,few' are no numbers of trials"),
         (["--rig", "finger"], "no rig 'finger'"),
         (["--also", "wesad-wrist"], "names 'wesad-wrist' twice"),
     ],
@@ -132,3 +142,105 @@ def test_one_person_is_too_few(
     words = ["--dataset", "wesad-wrist", "--root", str(root), "--models", "uniform"]
     assert main(["evaluate", *words, "--out", str(tmp_path / "out")]) == 2
     assert "needs at least 3 people" in capsys.readouterr().err
+
+
+@pytest.fixture
+def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Published features of one person, small, and a recipe that trains in a moment."""
+    monkeypatch.setitem(systems.PRESETS, "tiny", lambda: TINY)
+    write_dmer_sample(tmp_path / "sample")
+    return tmp_path / "sample"
+
+
+def words_for(sample: Path, out: Path, *more: str) -> list[str]:
+    given = ["evaluate", "--dataset", "dmer-sample", "--root", str(sample), "--seeds", "1"]
+    return [*given, "--protocol", "paper-sd", "--out", str(out), *more]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("train_eeg", np.nan, "not finite"),
+        ("test_video", np.inf, "not finite"),
+        ("test_label", 0.9, "no shares"),
+    ],
+)
+def test_damaged_features_and_labels_end_before_any_training(
+    sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: float,
+    message: str,
+) -> None:
+    file = sample / "data_feature_sample.mat"
+    content = {k: v for k, v in loadmat(file).items() if not k.startswith("__")}
+    content[variable].flat[3] = value
+    savemat(file, content)
+    assert main(words_for(sample, tmp_path / "out", "--models", "mpcl,train-mean")) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failing_system_does_not_lose_the_others(
+    sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = words_for(sample, tmp_path / "out", "--models", "trees,train-mean", "--json")
+    with monkeypatch.context() as patch:
+        patch.setattr("model.systems.trees.TREES", "many")
+        assert main(words) == 1
+    captured = capsys.readouterr()
+    assert list(json.loads(captured.out)["models"]) == ["train-mean"]
+    assert "trees" in captured.err and "seed 0" in captured.err
+    assert "same command again" in captured.err
+    monkeypatch.setattr("model.systems.trees.TREES", 5)
+    assert main(words) == 0
+    assert list(json.loads(capsys.readouterr().out)["models"]) == ["trees", "train-mean"]
+
+
+def test_single_numbers_of_the_recipe_can_be_changed(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.toml"
+    words = words_for(sample, tmp_path / "out", "--models", "mpcl", "--preset", "tiny")
+    file.write_text("[mpcl]\nepochs = 2\n")
+    assert main([*words, "--settings", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"]["mpcl"]["kl"]
+    (piece,) = (tmp_path / "out" / "folds").glob("*.npz")
+    with np.load(piece) as stored:
+        assert stored["inside_losses"].shape == (2, 5)
+    for text, message in [
+        ("[mpcl]\nepoch = 3\n", "unknown setting 'epoch'"),
+        ("epochs = 3\n", "must have the table [mpcl]"),
+        ("[mpcl]\nwidth = 0\n", "width is 0, must be 1 or more"),
+        ("[mpcl\n", "cannot be read"),
+    ]:
+        file.write_text(text)
+        assert main([*words, "--settings", str(file)]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_all_is_what_the_data_can_serve(tmp_path: Path, sample: Path) -> None:
+    # Published features have no clock and no accelerometer; every network and all else is there.
+    table = dataset("dmer-sample").table(sample)
+    found = applicable(table, systems.names("all"))
+    assert {"mpcl", "helo", "sa-cpnn", "trees", "uniform"} <= set(found)
+    assert not {"clock", "movement", "nearest-clock", "place"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(None, ""), (5.4, "5 s left"), (300, "5 min left"), (9000, "2.5 h left")],
+)
+def test_time_left_in_words(seconds: float | None, words: str) -> None:
+    assert time_left(seconds) == words
+
+
+def test_each_protocol_has_its_recipe() -> None:
+    assert [preset_of(name, "") for name in PROTOCOLS] == [
+        "person" if one.trains_on_tested_people else "small" for one in PROTOCOLS.values()
+    ]
+    assert preset_of("paper-sd", "full") == "full"
