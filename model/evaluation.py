@@ -20,7 +20,7 @@ from model.pieces import UNADAPTED, Piece, code_digest, data_digest, read_piece,
 from model.plan import Plan, applicable, check, notes
 from model.protocols import Fold
 from model.systems import PERSON
-from model.task import Ask, Failure, Task, Work, failed, run_task
+from model.task import Ask, Failure, Results, Task, Work, failed, run_task
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,6 @@ __all__ = [
 Progress = Callable[[str, int, int, float | None], None]
 """Called with what was finished, how many pieces are done, how many there are, and how many seconds
 are left (None where nothing is known); once before the first, with an empty text."""
-
-Results = list[Piece | Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +195,15 @@ def _runner(
     """Yield each task's number and results, as they are finished by the processes of a cluster."""
     from distributed import as_completed
 
+    # It subclasses what takes a second to import.
+    from model.carrier import Carrier, run_carried
+
     with cluster(workers, address) as client:
 
         def finished() -> Iterator[tuple[int, Results]]:
-            # On every worker, so that the death of one does not take the data along.
-            shared = client.scatter(work, broadcast=True)
+            client.register_plugin(Carrier(work))
             futures = {
-                client.submit(run_task, shared, number, pure=False): number
+                client.submit(run_carried, number, pure=False): number
                 for number in range(len(work.tasks))
             }
             for future in as_completed(list(futures)):

@@ -22,6 +22,13 @@ SUM_TOLERANCE = 1e-5
 """How far a distribution's sum may lie from 1 (predictions are often float32)."""
 
 
+def are_distributions(shares: Array) -> bool:
+    """Return whether all rows, shape (N, C), are finite, not below 0, and sum to 1."""
+    if not np.isfinite(shares).all() or (shares < 0).any():
+        return False
+    return bool((np.abs(shares.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+
+
 def _checked(truth: Array, prediction: Array) -> tuple[Array, Array]:
     u = np.asarray(truth, dtype=np.float64)
     v = np.asarray(prediction, dtype=np.float64)

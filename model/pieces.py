@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from model.systems import Entry
 
 log = logging.getLogger(__name__)
 
-REFERENCE_CODE = frozenset({"batch", "labels", "task"})
+REFERENCE_CODE = frozenset({"batch", "labels", "metrics", "protocols", "task"})
 """Modules of `model` that every prediction of an evaluation depends on."""
 
 NETWORK_CODE = frozenset({"device", "objectives", "targets"})
@@ -33,6 +33,9 @@ MPCL_CODE = frozenset(
     | {"prototypes", "settings", "training", "training_state"}
 )
 """Those that MPCL's depend on besides."""
+
+COMPUTED_WITH = ("numpy", "scipy", "scikit-learn", "torch", "python-ldl")
+"""Packages whose versions every prediction depends on."""
 
 UNADAPTED = "none"
 """What stands for an adaptation where trials are given and the system is left as it is."""
@@ -89,7 +92,8 @@ def data_digest(table: Table, also: Sequence[Table]) -> str:
     """Return a digest of everything in the tables that a prediction depends on."""
     digest = hashlib.sha256()
     for one in (table, *also):
-        digest.update(repr((one.dataset, one.labels, one.stretches, one.hop)).encode())
+        named = (one.dataset, one.labels, one.stretches, one.hop, sorted(one.roles.items()))
+        digest.update(repr(named).encode())
         for name in sorted(one.features):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(one.features[name]).tobytes())
@@ -111,10 +115,18 @@ def code_digest(entry: Entry) -> str:
         package / f"{name}.py"
         for name in (modules | (MPCL_CODE if entry.module == "mpcl" else set()))
     ]
-    digest = hashlib.sha256()
+    # Another version of these may give other bits.
+    digest = hashlib.sha256("\n".join(map(_version, COMPUTED_WITH)).encode())
     for item in sorted(sources, key=str):
         digest.update(f"\n{item.name}\n".encode() + item.read_bytes())
     return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return package
 
 
 def _imported(module: str) -> set[str]:

@@ -17,6 +17,9 @@ EVERY = 10
 TRAIN_SHARE = 0.8
 """Share of a person's windows that the published split trains on."""
 
+LEAST = 10
+"""Rated windows below which a person is left out of `paper-sd`."""
+
 PARTS = 5
 """Into how many parts a person's trials are dealt at most."""
 
@@ -133,7 +136,7 @@ def random_windows(table: Table, seed: int) -> tuple[Fold, ...]:
     """
     folds = []
     for number, (person, rows) in enumerate(_own_rows(table).items()):
-        if len(rows) < 10:
+        if len(rows) < LEAST:
             continue
         if table.split is not None:
             train, test = (rows[table.split[rows] == half] for half in ("train", "test"))
@@ -149,8 +152,8 @@ def random_windows(table: Table, seed: int) -> tuple[Fold, ...]:
         folds.append(Fold(person, person, seed, train, test, population=train))
     if not folds:
         raise InputError(
-            f"protocol 'paper-sd' needs people with at least 10 rated windows, {table.dataset!r} "
-            "has none: check its ratings"
+            f"protocol 'paper-sd' needs people with at least {LEAST} rated windows, "
+            f"{table.dataset!r} has none: check its ratings"
         )
     return tuple(folds)
 
@@ -275,6 +278,10 @@ def protocol_notes(table: Table, name: str, shots: Sequence[int] = ()) -> tuple[
             "The dataset was published with a split of its own, by windows; it is the split of "
             "every seed here, and seeds differ in the models alone."
         )
+    if name == "paper-sd" and table.split is None:
+        few = [one for one, own in rows.items() if len(own) < LEAST]
+        if few:
+            found.append(f"Left out, with fewer than {LEAST} rated windows: {', '.join(few)}.")
     if name == "trial-sd":
         dense = [one for one, own in rows.items() if len(own) < DENSE]
         how = {0: "every tenth window", len(rows): "every window"}.get(

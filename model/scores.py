@@ -175,7 +175,9 @@ def summarise(rows: pd.DataFrame) -> dict[str, dict[str, Interval | float]]:
         plain = label(model, k, UNADAPTED)
         one["worse_than_none"] = math.nan
         if adaptation not in ("", UNADAPTED) and plain in kinds:
-            one["worse_than_none"] = float((own["kl"] > people.loc[plain]["kl"]).sum())
+            both = own["kl"].index.intersection(people.loc[plain].index)
+            worse = own["kl"][both] > people.loc[plain]["kl"][both]
+            one["worse_than_none"] = float(worse.sum())
         summary[name] = one
     for group in dict.fromkeys(kind[1:] for kind in kinds.values()):
         same = [name for name in names if kinds[name][1:] == group]

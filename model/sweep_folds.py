@@ -49,7 +49,11 @@ def ground(table: Table, name: str, seed: int) -> Ground:
     chosen = protocol(name)
     if chosen.trains_on_tested_people:
         by: Literal["window", "trial"] = "trial" if name == "trial-sd" else "window"
-        outer = tuple(chosen.split(table, seed))
+        # One part a person: the parts' tested trials are each other's training trials.
+        first: dict[str, Fold] = {}
+        for fold in chosen.split(table, seed):
+            first.setdefault(fold.person, fold)
+        outer = tuple(first.values())
         inner = [inner_folds(table, fold, by, PARTS, seed) for fold in outer]
         inner = [folds for folds in inner if folds]
         if not inner:
@@ -59,7 +63,8 @@ def ground(table: Table, name: str, seed: int) -> Ground:
             )
         count = max(len(folds) for folds in inner)
         about = (
-            f"Searched on {count} parts of the training {by}s of each fold of {name}, seed {seed}; "
+            f"Searched on {count} parts of the training {by}s of each person's first fold of "
+            f"{name}, seed {seed}; "
             "another seed's folds may test what was searched on"
         )
         if table.split is not None and name == "paper-sd":

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from model.adaptation import Adaptation, Evidence
 from model.batch import Batch, concatenate, concatenate_labels
 from model.datasets.table import Rows, Table, normalised, population_of
+from model.metrics import are_distributions
 from model.pieces import UNADAPTED, Piece
 from model.plan import Plan
 from model.protocols import Fold, every_tenth, trials_in
@@ -97,7 +98,10 @@ class Work:
     tasks: tuple[Task, ...]
 
 
-def run_task(work: Work, number: int) -> list[Piece | Failure]:
+Results = list[Piece | Failure]
+
+
+def run_task(work: Work, number: int) -> Results:
     """Do one task; return a piece or a failure for each of its asks, in their order."""
     task = work.tasks[number]
     try:
@@ -105,7 +109,7 @@ def run_task(work: Work, number: int) -> list[Piece | Failure]:
     except Exception as error:
         # Whatever a system may raise: the other systems and folds go on, and the report says it.
         return [failed(task.model, ask, error) for ask in task.asks]
-    results: list[Piece | Failure] = []
+    results: Results = []
     for ask in task.asks:
         try:
             results.append(_answer(work, task, fitted, ask))
@@ -187,10 +191,12 @@ def _answer(work: Work, task: Task, fitted: _Fitted, ask: Ask) -> Piece:
             )
             prediction = adapt(fitted.system, fitted.population, own).predict(test)
     shares = np.asarray(prediction, dtype=np.float64)
-    if shares.shape != (len(fold.test), len(table.labels)) or not np.isfinite(shares).all():
+    if shares.shape != (len(fold.test), len(table.labels)) or not are_distributions(shares):
         raise ValueError(
-            f"predictions of shape {shares.shape}, {int((~np.isfinite(shares)).sum())} not finite: "
-            f"{len(fold.test)} distributions of {len(table.labels)} were wanted"
+            f"predictions of shape {shares.shape}, {int((~np.isfinite(shares)).sum())} not finite, "
+            f"{int((shares < 0).sum())} below 0, sums from {shares.sum(axis=1).min():g} to "
+            f"{shares.sum(axis=1).max():g}: {len(fold.test)} distributions of "
+            f"{len(table.labels)} were wanted"
         )
     return Piece(
         model=task.model,

@@ -99,6 +99,8 @@ def ablate(
     )
     with progress_bar("folds") as progress:
         outcome = run(table, plan, out, others, workers, dask, progress)
+    if not outcome.pieces:  # nothing to put into a table
+        return tell_failures(outcome.failures, out)
     made = ablation_report(
         table, plan, outcome.pieces, ablation, others, outcome.failures, command_line()
     )

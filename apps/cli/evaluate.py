@@ -116,6 +116,8 @@ def evaluate(
     )
     with progress_bar("folds") as progress:
         outcome = run(table, plan, out, others, workers, dask, progress)
+    if not outcome.pieces:  # nothing to put into a table
+        return tell_failures(outcome.failures, out)
     made = report(table, plan, outcome.pieces, others, outcome.failures, command_line())
     paths = made.save(out)
     csv, markdown, page = paths

@@ -72,8 +72,12 @@ def _worse(found: Findings, at: dict[int, str], shots: list[int]) -> list[str]:
     texts = []
     for k in shots:
         count = mean_of(found.summary[at[k]]["worse_than_none"]) if k in at else math.nan
-        people = found.rows.loc[found.rows["k"] == k, "person"].nunique()
-        texts.append("-" if math.isnan(count) else f"{count:.0f} of {people}")
+        if math.isnan(count):
+            texts.append("-")
+            continue
+        own = found.rows[(found.rows["model"] == scores.model_of(at[k])) & (found.rows["k"] == k)]
+        sides = [set(part["person"]) for _, part in own.groupby(own["adaptation"].isin(PLAIN))]
+        texts.append(f"{count:.0f} of {len(set.intersection(*sides))}")
     return texts
 
 

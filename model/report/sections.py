@@ -17,7 +17,7 @@ from model.report.choice import (
 )
 from model.report.figures import Whisker
 from model.report.findings import Findings
-from model.report.grid import Grid, number, title_of
+from model.report.grid import Grid, mean_of, number, title_of
 from model.report.layout import Picture, Section
 from model.report.table import grids
 from model.scores import Interval, label, model_of
@@ -31,7 +31,9 @@ PANELS = 3
 
 def systems_at_a_glance(found: Findings) -> Section:
     """Draw KL and stress AUC of every system with intervals, before any calibration."""
-    labels = sorted(uncalibrated_labels(found), key=lambda label: _mean(found.summary[label]["kl"]))
+    labels = sorted(
+        uncalibrated_labels(found), key=lambda label: mean_of(found.summary[label]["kl"])
+    )
     names = [title_of(label, found.plan) for label in labels]
     references = frozenset(
         name
@@ -110,6 +112,10 @@ def _before_after(found: Findings, models: Sequence[str], adaptation: str, k: in
         kl = own.pivot_table(index="person", columns="adaptation", values="kl", sort=False)
         if not {"none", adaptation} <= set(kl.columns):
             continue
+        # Where one of the two failed there is nothing to compare.
+        kl = kl.dropna(subset=["none", adaptation])
+        if kl.empty:
+            continue
         before, after = kl["none"].to_numpy(), kl[adaptation].to_numpy()
         panels[model] = (before, after)
         table.append(
@@ -176,8 +182,11 @@ def setting_effects(found: Findings) -> list[Section]:
     base = settings_of(found)
     steps: dict[str, dict[str, Any]] = {}
     for name, variant in found.plan.variants.items():
-        if len(variant.changes) == 1 and not variant.without:
-            ((setting, value),) = variant.changes.items()
+        changes = dict(variant.changes)
+        if "prototypes" in changes:
+            changes.pop("slots", None)  # their number follows that of the prototypes
+        if len(changes) == 1 and not variant.without:
+            ((setting, value),) = changes.items()
             if isinstance(value, int | float | tuple) and name in found.summary:
                 steps.setdefault(setting, {})[name] = value
     sections = []
@@ -191,10 +200,13 @@ def setting_effects(found: Findings) -> list[Section]:
         if any(math.isfinite(one[0]) for one in stress):
             panels["stress AUC"] = {"mpcl": stress}
         alt = f"KL against {setting}: " + ", ".join(
-            f"{tick}: {number(_mean(found.summary[label]['kl']), 4)}"
+            f"{tick}: {number(mean_of(found.summary[label]['kl']), 4)}"
             for tick, label in zip(ticks, labels, strict=True)
         )
-        text = f"The recipe's own {setting} is {_tick(getattr(base, setting))}; all else is equal."
+        rest = "all else is equal"
+        if setting == "prototypes":
+            rest = "the slots of the compression keep their ratio to them, all else is equal"
+        text = f"The recipe's own {setting} is {_tick(getattr(base, setting))}; {rest}."
         figure = figures.against(ticks, panels, setting)
         title = f"Effect of {setting}"
         sections.append(Section(f"effect-{setting}", title, (text,), (Picture(figure, alt + "."),)))
@@ -212,10 +224,6 @@ def _step(value: Any) -> tuple[int, Any]:
 
 def _tick(value: Any) -> str:
     return json.dumps(list(value))[1:-1] if isinstance(value, tuple) else f"{value:g}"
-
-
-def _mean(value: Interval | float) -> float:
-    return value.mean if isinstance(value, Interval) else value
 
 
 def _whiskers(found: Findings, labels: Sequence[str], metric: str) -> list[Whisker]:

@@ -215,9 +215,11 @@ def _difference(found: Findings, first: str, second: str, name: str) -> str:
     text = signed(name, pair)
     if not math.isnan(pair.low):
         return text
-    seeds = found.rows.groupby(["model", "seed"])[name].mean()
-    apart = seeds[scores.model_of(first)] - seeds[scores.model_of(second)]
-    return text + _braces(apart, f"+.{DIGITS.get(name, 3)}f")
+    keys = ("model", "k", "adaptation")
+    labels = [scores.label(*kind) for kind in zip(*(found.rows[key] for key in keys), strict=True)]
+    seeds = found.rows.groupby([labels, "seed"])[name].mean()
+    apart = (seeds[first] - seeds[second]).dropna()
+    return text + (_braces(apart, f"+.{DIGITS.get(name, 3)}f") if len(apart) else "")
 
 
 def _braces(seeds: pd.Series[float], form: str) -> str:

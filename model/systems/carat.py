@@ -65,6 +65,8 @@ class Carat(DeepSystem):
     """CARAT for distributions."""
 
     recipe: ClassVar[Recipe] = Recipe(epochs=60, batch_size=64)
+    # Several predictions are taught, each by itself; what is shown is made of them.
+    starts_from_mean: ClassVar[bool] = False
 
     def build(self, sizes: Mapping[str, int], emotions: int, people: int) -> nn.Module:
         """Return an untrained network."""

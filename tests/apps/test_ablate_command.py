@@ -70,3 +70,23 @@ def test_what_is_wrong_shows_before_any_training(
     assert message in shown
     assert len(shown.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [["ablate", "scales"], ["evaluate", "--models", "mpcl"]])
+def test_nothing_but_failures_is_said_without_a_table(
+    command: list[str],
+    words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*given: object, **named: object) -> None:
+        raise ValueError("no memory")
+
+    monkeypatch.setattr("model.systems.mpcl.train", fails)
+    assert main([*command, *words, "--protocol", "paper-sd", "--seeds", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "ValueError: no memory" in captured.err
+    assert "Traceback" not in captured.err
+    assert not captured.out
+    assert not (tmp_path / "out" / "table.md").exists()

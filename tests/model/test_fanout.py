@@ -28,11 +28,7 @@ class Deadly(LabelShrinkage):
         return super().__call__(system, population, own)
 
 
-def test_a_dead_process_is_a_failure_of_its_task_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried_once = {**fanout.SETTINGS, "distributed.scheduler.allowed-failures": 0}
-    monkeypatch.setattr(fanout, "SETTINGS", tried_once)
+def test_a_dead_process_is_a_failure_of_its_task_alone(tmp_path: Path) -> None:
     plan = Plan("calibrated-k", ("train-mean",), seeds=(0,), shots=(1,))
     table = synthetic_table(people=3)
     outcome = run(table, plan, tmp_path, workers=2, adaptations=(Deadly(),))

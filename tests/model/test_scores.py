@@ -185,6 +185,8 @@ def test_calibrated_rows_have_labels_pairs_and_the_people_they_harm() -> None:
     assert summary["place, k = 4, shrinkage"]["worse_than_none"] == 0
     assert math.isnan(summary["place, k = 4, none"]["worse_than_none"])
     assert math.isnan(summary["place"]["worse_than_none"])
+    gone = (rows["person"] == "P2") & (rows["adaptation"] == "shrinkage")
+    assert scores.summarise(rows[~gone])["trees, k = 4, shrinkage"]["worse_than_none"] == 0
     pairs = scores.comparisons(rows, has_stress=False)
     assert pairs[1:] == [
         ("trees, k = 4, shrinkage", "train-mean, k = 4, shrinkage", "kl"),

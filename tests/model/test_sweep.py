@@ -183,8 +183,7 @@ def test_inner_folds_lie_in_the_training_part(table: Table, name: str) -> None:
         assert len(fold.train) and len(fold.test)
         people, held = set(table.person[fold.train]), set(table.person[fold.test])
         assert people.isdisjoint(held) == strangers
-        if strangers:
-            assert not np.isin(np.concatenate([fold.train, fold.test]), tested).any()
+        assert not np.isin(np.concatenate([fold.train, fold.test]), tested).any()
         if name == "trial-sd":
             assert set(table.trial[fold.train]).isdisjoint(table.trial[fold.test])
     # Together they validate on the whole training part, each window once for each outer fold.

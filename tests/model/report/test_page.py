@@ -183,3 +183,16 @@ def test_a_setting_that_variants_change_alone_is_drawn_in_order() -> None:
     assert section.key == "effect-relation_temperature"
     ticks = re.findall(r"([\d.]+): ", section.pictures[0].alt)
     assert ticks == ["0.05", "0.1", "0.5"]
+
+
+def test_prototypes_are_drawn_although_the_slots_follow_them() -> None:
+    models = {"mpcl": 0.8, "K = 50": 0.6, "K = 200": 0.7}
+    variants = {
+        "K = 50": Variant({"prototypes": 50, "slots": (50, 25)}),
+        "K = 200": Variant({"prototypes": 200, "slots": (200, 100)}),
+    }
+    plan = Plan("loso", tuple(models), (0,), settings=MpclSettings(), variants=variants)
+    (section,) = setting_effects(gather(TABLE, plan, known_pieces(TABLE, models)))
+    assert section.key == "effect-prototypes"
+    assert "slots" in section.text[0]
+    assert re.findall(r"(\d+): ", section.pictures[0].alt) == ["50", "100", "200"]

@@ -178,7 +178,7 @@ def test_recipes_of_networks_are_said() -> None:
     plan = Plan("loso", tuple(misses), seeds=(0, 1), preset="small", settings=own)
     text = table_of(gather(table, plan, guesses(table, misses, people=3)))
     assert "differs from the published recipe in width 16, heads 2." in text
-    assert "Recipe of dldl: epochs 15, batch size 128" in text
+    assert "Recipe of dldl: epochs 8, batch size 128" in text
 
 
 def test_one_person_has_no_interval_but_a_range_over_seeds() -> None:

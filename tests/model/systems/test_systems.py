@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,16 @@ def test_lists_of_names() -> None:
 def test_unknown_preset() -> None:
     with pytest.raises(InputError, match="'huge'.*small"):
         SYSTEMS["mpcl"].build(Options(preset="huge"))
+
+
+def test_under_small_a_network_starts_from_the_training_mean() -> None:
+    batch, labels, groups = windows()
+    far = Labels(np.tile([0.9, 0.09, 0.01], (300, 1)), labels.intensity)
+    system = SYSTEMS["dldl"].build(Options(roles={"eda": "primary", "acc": "auxiliary"}))
+    system.chosen = dataclasses.replace(system.chosen, epochs=0)
+    system.fit(batch, far, groups)
+    started = system.predict(batch)
+    assert np.abs(started.mean(axis=0) - [0.9, 0.09, 0.01]).max() < 0.05
+    system.chosen = dataclasses.replace(system.chosen, prior=False)
+    system.fit(batch, far, groups)
+    assert system.predict(batch).mean(axis=0)[0] < 0.6
