@@ -121,14 +121,17 @@ def check(table: Table, plan: Plan) -> None:
 def _check_words(plan: Plan) -> None:
     protocol(plan.protocol)
     find_preset(plan.preset)
-    if plan.device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device {plan.device!r} is unknown: use auto, cpu or cuda")
     for model in plan.models:
         if model not in SYSTEMS and model not in plan.variants:
             raise InputError(f"no model {model!r}: use {', '.join(SYSTEMS)}")
         plan.entry(model).check()
         # A variant whose changes do not fit together says so here.
         plan.options(model, 0, {})
+    if plan.device != "cpu":
+        # Here, since torch takes seconds to load.
+        from model.device import resolve_device
+
+        resolve_device(plan.device)
     for what, given in (("models", plan.models), ("seeds", plan.seeds)):
         if not given:
             raise InputError(

@@ -250,17 +250,20 @@ def calibrated(table: Table, seed: int, shots: Sequence[int] = ()) -> tuple[Fold
 
 
 def default_shots(table: Table) -> tuple[int, ...]:
-    """Return how many trials `calibrated` gives where it is not told."""
+    """Return how many trials `calibrated` gives where it is not told.
+
+    As most people's number of trials allows; who has fewer is left out of the last ones.
+    """
     counts = [len(trials_in(table, rows)) for rows in _rated(table).values()]
-    if min(counts) > max(SHOTS):
+    typical = int(np.median(counts))
+    if typical > max(SHOTS):
         return SHOTS
-    counts = [count for count in counts if count > 2]
-    if not counts:
+    if typical < 3:
         raise InputError(
-            f"protocol 'calibrated-k' needs people with at least 3 rated trials, {table.dataset!r} "
-            "has none: use loso"
+            f"protocol 'calibrated-k' needs people with at least 3 rated trials, most of "
+            f"{table.dataset!r} have {typical}: use loso"
         )
-    return tuple(range(min(counts) - 1))
+    return tuple(range(typical - 1))
 
 
 def trials_in(table: Table, rows: Rows) -> tuple[str, ...]:
@@ -324,7 +327,7 @@ def _several(table: Table, name: str) -> dict[str, Rows]:
     if len(people) < 3:
         raise InputError(
             f"protocol {name!r} needs at least 3 people with rated windows, {table.dataset!r} has "
-            f"{len(people)}: add people or use paper-sd"
+            f"{len(people)}: add people, or use trial-sd, which holds out trials"
         )
     return people
 

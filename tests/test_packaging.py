@@ -53,7 +53,8 @@ def test_what_is_imported_is_required() -> None:
         module.replace("_", "-").casefold(): owners
         for module, owners in importlib.metadata.packages_distributions().items()
     }
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["eeg"]]
+    extras = [PROJECT["optional-dependencies"][name] for name in ("eeg", "papers", "sweep")]
+    declared = [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]
     required = {canonicalize_name(Requirement(text).name) for text in declared}
     pattern = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
     missing = {}

@@ -44,7 +44,7 @@ def ablate(
     ] = "",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file whose table [mpcl] changes numbers of that recipe."),
+        typer.Option(help="TOML file whose table \\[mpcl] changes numbers of that recipe."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
@@ -68,7 +68,7 @@ def ablate(
 
     from apps.cli.data import load_tables, progress_bar, rig_for
     from apps.cli.evaluate import command_line, known_modalities, tell_failures
-    from apps.cli.options import parse_settings, parse_words, preset_of
+    from apps.cli.options import check_folder, parse_settings, parse_words, preset_of
     from model.ablations import COMPLETE
     from model.ablations import ablation as find_ablation
     from model.evaluation import Plan, run
@@ -79,6 +79,7 @@ def ablate(
     # What is wrong with the words shows before any work.
     ablation = find_ablation(name)
     chosen = find_protocol(protocol).name
+    check_folder(out)
     recipe = preset_of(chosen, preset)
     numbers = parse_settings(settings, find_preset(recipe))
     used = parse_words(modalities)
@@ -109,7 +110,7 @@ def ablate(
     emit(
         {**made.result, "results": csv, "table": markdown, "report": page},
         json,
-        Markdown(made.markdown),
+        Markdown(made.brief),
         ", ".join(map(str, paths)),
     )
     return tell_failures(outcome.failures, out)

@@ -64,7 +64,7 @@ def evaluate(
     ] = "",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file whose table [mpcl] changes numbers of MPCL's recipe."),
+        typer.Option(help="TOML file whose table \\[mpcl] changes numbers of MPCL's recipe."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0 on.")] = 3,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
@@ -85,7 +85,7 @@ def evaluate(
     from rich.markdown import Markdown
 
     from apps.cli.data import load_tables, progress_bar, rig_for
-    from apps.cli.options import parse_settings, parse_shots, parse_words, preset_of
+    from apps.cli.options import check_folder, parse_settings, parse_shots, parse_words, preset_of
     from model.evaluation import Plan, applicable, run
     from model.protocols import protocol as find_protocol
     from model.report import report
@@ -94,6 +94,7 @@ def evaluate(
 
     # What is wrong with the words shows before any work.
     chosen = find_protocol(protocol).name
+    check_folder(out)
     everything = models.strip() == "all"
     asked = () if everything else names(models or QUICK)
     recipe = preset_of(chosen, preset)
@@ -124,7 +125,7 @@ def evaluate(
     emit(
         {**made.result, "results": csv, "table": markdown, "report": page},
         json,
-        Markdown(made.markdown),
+        Markdown(made.brief),
         ", ".join(map(str, paths)),
     )
     return tell_failures(outcome.failures, out)

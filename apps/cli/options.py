@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,6 +104,22 @@ def parse_shots(text: str) -> tuple[int, ...]:
             "0,1,2,4"
         )
     return tuple(sorted({int(word) for word in words}))
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before any work.
+
+    Raises
+    ------
+    InputError
+        If it, or the nearest folder above it that exists, is a file or not ours to write.
+    """
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            f"--out {str(out)!r} is no folder that can be written to "
+            f"({str(there)!r} is in the way): name another"
+        )
 
 
 def preset_of(protocol: str, given: str) -> str:

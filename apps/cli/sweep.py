@@ -34,7 +34,7 @@ def sweep(
     ] = "",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file whose table [mpcl] changes numbers of that recipe."),
+        typer.Option(help="TOML file whose table \\[mpcl] changes numbers of that recipe."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
@@ -55,7 +55,7 @@ def sweep(
     """
     from apps.cli.data import load_tables, progress_bar, rig_for
     from apps.cli.evaluate import known_modalities
-    from apps.cli.options import parse_settings, parse_words, preset_of
+    from apps.cli.options import check_folder, parse_settings, parse_words, preset_of
     from model.evaluation import Plan
     from model.protocols import protocol as find_protocol
     from model.sweep import require_optuna
@@ -65,6 +65,7 @@ def sweep(
     # What is wrong with the words shows before any work.
     require_optuna()
     recipe = preset_of(find_protocol(protocol).name, preset)
+    check_folder(out)
     start = parse_settings(settings, find_preset(recipe))
     used = parse_words(modalities)
     loaded = rig_for(dataset, rig)

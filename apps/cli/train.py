@@ -28,7 +28,7 @@ def train(
     ] = "small",
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML file whose table [mpcl] changes numbers of the recipe."),
+        typer.Option(help="TOML file whose table \\[mpcl] changes numbers of the recipe."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",

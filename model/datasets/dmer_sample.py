@@ -69,14 +69,22 @@ class DmerSample(FeatureDataset):
             if len({len(values) for values in parts.values()}) != 1:
                 sizes = ", ".join(f"{name} {len(values)}" for name, values in parts.items())
                 raise InputError(f"{str(path)!r} has {half} parts of {sizes} windows: restore it")
+            if not len(parts["label"]):
+                raise InputError(f"{str(path)!r} has 0 {half} windows: restore it")
             halves[half] = parts
         joined = {
             name: np.concatenate([halves[half][name] for half in ("train", "test")])
             for name in _VARIABLES
         }
         shares = joined.pop("label")
-        if not np.allclose(shares.sum(axis=1), 1, atol=1e-6) or (shares < 0).any():
-            raise InputError(f"{str(path)!r} has labels that are no shares: restore it")
+        good = (np.abs(shares.sum(axis=1) - 1) <= 1e-6) & (shares >= 0).all(axis=1)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise InputError(
+                f"{str(path)!r} has {int((~good).sum())} labels that are no shares, the first in "
+                f"window {row} (training windows first): smallest {shares[row].min():g}, sum "
+                f"{shares[row].sum():g} instead of 1: restore it"
+            )
         # Numbered by their place in the file, not by size.
         _, first, label = np.unique(
             np.round(shares, 9), axis=0, return_index=True, return_inverse=True

@@ -14,7 +14,7 @@ from model.pieces import Piece
 from model.plan import Plan
 from model.report.findings import COLUMNS, Findings, gather, result_of
 from model.report.page import render
-from model.report.table import table_of
+from model.report.table import brief_of, table_of
 from model.task import Failure
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Report:
         A row for each system, fold, seed and adaptation, with `COLUMNS`.
     markdown : str
         The tables with everything that must stand beside them.
+    brief : str
+        What a terminal shows of it.
     html : str
         The same with figures, as one page.
     result : dict
@@ -41,6 +43,7 @@ class Report:
 
     rows: pd.DataFrame
     markdown: str
+    brief: str
     html: str
     result: dict[str, Any]
 
@@ -97,4 +100,10 @@ def ablation_report(
 
 
 def _made(found: Findings) -> Report:
-    return Report(found.rows, table_of(found), render(found), result_of(found))
+    return Report(
+        rows=found.rows,
+        markdown=table_of(found),
+        brief=brief_of(found),
+        html=render(found),
+        result=result_of(found),
+    )

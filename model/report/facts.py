@@ -194,10 +194,10 @@ def _software(plan: Plan) -> dict[str, str]:
 def _spread(facts: Mapping[str, Any]) -> str:
     if facts["subjects"] > 1:
         return f"in brackets the 95 % interval from {scores.RESAMPLES} bootstrap samples of people."
-    return (
-        "one person, so that there is no interval over people: in braces the smallest and the "
-        "largest mean of a seed."
-    )
+    alone = "one person, so that there is no interval over people"
+    if len(facts["seeds"]) < 2:
+        return f"{alone}."
+    return f"{alone}: in braces the smallest and the largest mean of a seed."
 
 
 def _count(number: int, what: str) -> str:

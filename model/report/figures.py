@@ -137,7 +137,10 @@ def distributions(
         axis.set_xticks(range(len(emotions)), emotions)
         axis.tick_params(axis="x", labelbottom=True)
     figure.legend(
-        list(handles.values()), list(handles), loc="outside upper center", ncols=len(handles)
+        list(handles.values()),
+        list(handles),
+        loc="outside upper center",
+        ncols=min(len(handles), 4),
     )
     return figure
 
@@ -310,7 +313,11 @@ def costs(names: Sequence[str], seconds: Sequence[float]) -> Figure:
     axis.set_yticks(range(len(names)), [shown(name) for name in names])
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    decades = math.log10(max(seconds) / min(seconds)) if min(seconds) > 0 else 1.0
+    # Within a decade the powers of ten alone would leave the axis bare.
+    axis.xaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}" if decades < 1 else "")
+    )
     axis.set_xlabel("seconds a fold, to fit and to predict (logarithmic)")
     axis.grid(axis="x", alpha=0.3)
     return figure

@@ -46,8 +46,8 @@ RANKED = (
 )
 
 COVERAGE = (
-    "Coverage and radius: conformal set at 90 % in total variation, its radius from the other "
-    "people's predictions of the same system, counted by trial."
+    "Coverage and radius: conformal set at 90 % in total variation, its radius from the same "
+    "system's predictions of other people (of one person alone: of the other folds), by trial."
 )
 
 
@@ -61,6 +61,19 @@ def table_of(found: Findings) -> str:
         lines += markdown(grid)
     systems = "; ".join(f"{model}: {about}" for model, about in found.facts["systems"].items())
     return "\n".join([*lines, f"Systems: {escape(systems)}."]) + "\n"
+
+
+BRIEF = ("metrics", "monitor", "calibration", "ablation")
+"""Parts of table.md that a terminal shows."""
+
+
+def brief_of(found: Findings) -> str:
+    """Return what a terminal shows: the protocol, and our own tables without pairs."""
+    lines = [f"# {escape(found.table.dataset)}, protocol {found.plan.protocol}", ""]
+    lines += [escape(found.sentences[0]), ""]
+    for grid in grids(found):
+        lines += markdown(grid) if grid.part in BRIEF else []
+    return "\n".join(lines) + "\n"
 
 
 def grids(found: Findings) -> tuple[Grid, ...]:

@@ -203,6 +203,8 @@ def names(text: str) -> tuple[str, ...]:
             )
         return tuple(name for name in SYSTEMS if name not in absent)
     chosen = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if "all" in chosen:
+        raise InputError(f"models {text!r}: all stands alone, or name each")
     for name in chosen:
         if name not in SYSTEMS:
             raise InputError(f"no model {name!r}: use {', '.join(SYSTEMS)} or all")

@@ -121,6 +121,30 @@ def test_bad_words_end_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_in_the_way_of_the_results_is_left_alone(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    for out in (taken, taken / "below"):
+        assert main(words_for(sample, out, "--models", "uniform")) == 2
+        assert "is no folder that can be written to" in capsys.readouterr().err
+    assert taken.read_text() == "mine"
+
+
+def test_no_cuda_is_said_before_any_training(
+    sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    out = tmp_path / "out"
+    assert main(words_for(sample, out, "--models", "mpcl", "--device", "cuda")) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_absent_data_says_where_to_get_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,3 +181,8 @@ def test_under_small_a_network_starts_from_the_training_mean() -> None:
     system.chosen = dataclasses.replace(system.chosen, prior=False)
     system.fit(batch, far, groups)
     assert system.predict(batch).mean(axis=0)[0] < 0.6
+
+
+def test_all_stands_alone() -> None:
+    with pytest.raises(InputError, match="'all,dldl': all stands alone"):
+        names("all,dldl")
