@@ -52,5 +52,6 @@ $(READY): pyproject.toml constraints.txt
 	if ! $(BIN)/python -c "$(SUITABLE)" >/dev/null 2>&1; then \
 	    "$$found" -m venv --clear .venv; \
 	fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@echo "Installing into .venv: minutes, the first time." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@

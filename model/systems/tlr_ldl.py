@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.systems.base import SideBySide, with_ones
+from model.systems.edl_lrl import low_rank
 
 STEPS = 100
 TRACE = 1e-3
@@ -68,7 +69,7 @@ class TlrLdl(SideBySide):
             B = np.linalg.solve((1 + penalty) * inner + 2 * RIDGE * np.eye(emotions), aim.T)
             mixed = B.T @ (P.T @ x)
             told = (inner @ B).T
-            Z = _soft_singular_values(told + V / penalty, TRACE / penalty)
+            Z = low_rank(told + V / penalty, TRACE / penalty)
             V = V + penalty * (told - Z)
             penalty *= GROWTH
         self._weights = W
@@ -109,8 +110,3 @@ def _random_mixture(x: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
         part = x[start : start + BLOCK]
         mixed += random.random((len(part), len(x))).T @ part
     return mixed / len(x)
-
-
-def _soft_singular_values(values: NDArray[np.float64], by: float) -> NDArray[np.float64]:
-    left, sizes, right = np.linalg.svd(values, full_matrices=False)
-    return np.asarray((left * np.maximum(sizes - by, 0)) @ right)

@@ -6,11 +6,12 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import torch
 
 from model.batch import Batch, Labels
 from model.metrics import kl_divergence
 from model.systems import SYSTEMS, Options
-from model.systems.deep import DeepSystem
+from model.systems.deep import DeepSystem, Inputs
 from tests.model.people import ROLES, people, teacher, windows
 
 CHEST = {"ecg": "primary", "eda": "auxiliary", "emg": "auxiliary"}
@@ -81,3 +82,12 @@ def check_repeats(name: str) -> None:
         system.fit(train, labels, people(32))
         predicted.append(system.predict(train).tobytes())
     assert predicted[0] == predicted[1] != predicted[2]
+
+
+def random_inputs(sizes: dict[str, int], count: int = 6) -> Inputs:
+    """Return random windows of EEG, GSR and more; GSR is missing in the first."""
+    generator = torch.Generator().manual_seed(1)
+    mask = {name: torch.ones(count, dtype=torch.bool) for name in sizes}
+    mask["gsr"][0] = False
+    features = {name: torch.randn(count, size, generator=generator) for name, size in sizes.items()}
+    return Inputs(features, mask, torch.zeros(count, dtype=torch.int64))

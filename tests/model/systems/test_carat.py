@@ -8,8 +8,13 @@ import torch
 from torch.nn.functional import normalize
 
 from model.systems.carat import MOMENTUM, TEMPERATURE, Network, classes, contrast
-from model.systems.deep import Inputs
-from tests.model.systems.taught import check_any_sensors, check_repeats, skill, untrained
+from tests.model.systems.taught import (
+    check_any_sensors,
+    check_repeats,
+    random_inputs,
+    skill,
+    untrained,
+)
 
 SIZES = {"eeg": 5, "gsr": 3, "video": 4}
 
@@ -18,15 +23,6 @@ def network() -> Network:
     """Return an untrained network of three modalities and four labels."""
     torch.manual_seed(0)
     return Network(SIZES, 4)
-
-
-def inputs(count: int = 6) -> Inputs:
-    """Return random windows; GSR is missing in the first."""
-    generator = torch.Generator().manual_seed(1)
-    mask = {name: torch.ones(count, dtype=torch.bool) for name in SIZES}
-    mask["gsr"][0] = False
-    features = {name: torch.randn(count, size, generator=generator) for name, size in SIZES.items()}
-    return Inputs(features, mask, torch.zeros(count, dtype=torch.int64))
 
 
 def test_learns_a_linear_teacher() -> None:
@@ -126,7 +122,7 @@ def test_shuffled_labels_bring_their_features_along() -> None:
 def test_prediction_is_the_mean_of_both_and_absent_modalities_score_nothing() -> None:
     made = network().eval()
     with torch.no_grad():
-        output = made(inputs())
+        output = made(random_inputs(SIZES))
         largest, joint = output.largest[2].exp(), output.joint.exp()
         torch.testing.assert_close(output.logs[1:].exp(), (largest + joint.mean(0))[1:] / 2)
         torch.testing.assert_close(

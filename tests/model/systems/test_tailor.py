@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.systems.deep import Inputs
 from model.systems.tailor import Network, overlap, told_apart
-from tests.model.systems.taught import check_any_sensors, check_repeats, skill, untrained
+from tests.model.systems.taught import (
+    check_any_sensors,
+    check_repeats,
+    random_inputs,
+    skill,
+    untrained,
+)
 
 SIZES = {"eeg": 5, "gsr": 3, "video": 4}
 
@@ -16,15 +21,6 @@ def network() -> Network:
     """Return an untrained network of three modalities, without dropout."""
     torch.manual_seed(0)
     return Network(SIZES, ["eeg"], 4).eval()
-
-
-def inputs(count: int = 6) -> Inputs:
-    """Return random windows; GSR is missing in the first."""
-    generator = torch.Generator().manual_seed(1)
-    mask = {name: torch.ones(count, dtype=torch.bool) for name in SIZES}
-    mask["gsr"][0] = False
-    features = {name: torch.randn(count, size, generator=generator) for name, size in SIZES.items()}
-    return Inputs(features, mask, torch.zeros(count, dtype=torch.int64))
 
 
 def test_learns_a_linear_teacher() -> None:
@@ -40,13 +36,13 @@ def test_the_discriminator_is_helped_by_private_views_and_hindered_by_common_one
         ("common_guess", made.common, 1),
     ):
         made.zero_grad()
-        output = made(inputs())
+        output = made(random_inputs(SIZES))
         before = told_apart(getattr(output, name), output.present)
         before.backward()
         with torch.no_grad():
             for weight in view.parameters():
                 weight -= 0.1 * weight.grad
-            after = told_apart(getattr(made(inputs()), name), output.present)
+            after = told_apart(getattr(made(random_inputs(SIZES)), name), output.present)
         assert sign * (after - before).item() > 1e-5
 
 
@@ -85,7 +81,7 @@ def test_each_label_has_a_query_of_its_own() -> None:
     made = network()
     with torch.no_grad():
         made.labels[1] = made.labels[0]
-    logs = made(inputs()).logs
+    logs = made(random_inputs(SIZES)).logs
     torch.testing.assert_close(logs[:, 0], logs[:, 1])
     assert (logs[:, 0] - logs[:, 2]).abs().max() > 1e-3
 
@@ -93,9 +89,9 @@ def test_each_label_has_a_query_of_its_own() -> None:
 def test_common_view_of_an_absent_modality_does_not_count() -> None:
     made = network()
     with torch.no_grad():
-        before = made(inputs()).common_logs
+        before = made(random_inputs(SIZES)).common_logs
         made.encoders.missing[1] += 5
-        after = made(inputs()).common_logs
+        after = made(random_inputs(SIZES)).common_logs
     torch.testing.assert_close(before, after)
 
 
