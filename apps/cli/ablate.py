@@ -54,15 +54,18 @@ def ablate(
         typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead; docs/cluster.md."),
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for results.csv, table.md, report.html, finished folds.")
+        Path,
+        typer.Option(
+            help="Folder for finished folds; results.csv, table.md, report.html go to OUT/NAME."
+        ),
     ] = Path("ablation"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Run one of the ablations of the MPCL paper, and print its table beside the published one.
 
     Each variant is a whole training a fold and seed. Every finished fold is kept in OUT: the same
-    command goes on where it was interrupted, and further ablations there share the complete
-    model's folds.
+    command goes on where it was interrupted, and further ablations and evaluations there share the
+    complete model's folds.
     """
     from rich.markdown import Markdown
 
@@ -105,7 +108,8 @@ def ablate(
     made = ablation_report(
         table, plan, outcome.pieces, ablation, others, outcome.failures, command_line()
     )
-    paths = made.save(out)
+    # Beside the tables of an evaluation, or of another ablation, not in their place.
+    paths = made.save(out / ablation.name)
     csv, markdown, page = paths
     emit(
         {**made.result, "results": csv, "table": markdown, "report": page},
