@@ -13,6 +13,9 @@ from model.batch import Batch, Labels
 from model.metrics import trial_means
 from model.systems.base import System, complete
 
+SHRINKAGE = "shrinkage"
+"""Name of the adaptation that every other one is compared with."""
+
 DEFAULT_RATIO = 2.0
 """Variance between a person's trials, over that between people, where the training people cannot
 tell; EmoPairCompete's 24 give 2.1."""
@@ -87,7 +90,7 @@ class LabelShrinkage:
     person's mean.
     """
 
-    name: str = "shrinkage"
+    name: str = SHRINKAGE
 
     def __call__(self, system: System, population: Evidence, own: Evidence) -> Predicts:
         """Return the moved system; see the class."""
@@ -121,9 +124,16 @@ class Shifted:
 
     def predict(self, batch: Batch) -> NDArray[np.float64]:
         """Return distributions, shape (N, C)."""
-        before = np.asarray(self.system.predict(batch), dtype=np.float64)
-        moved = np.maximum(before + self.shift, self.keep * before)
-        return np.asarray(moved / moved.sum(axis=1, keepdims=True))
+        return shifted(np.asarray(self.system.predict(batch)), self.shift, self.keep)
+
+
+def shifted(
+    shares: NDArray[np.floating], shift: NDArray[np.floating], keep: float
+) -> NDArray[np.float64]:
+    """Add `shift` (C,) to distributions (N, C); no share falls below `keep` of what it was."""
+    before = np.asarray(shares, dtype=np.float64)
+    moved = np.maximum(before + shift, keep * before)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))
 
 
 def variance_ratio(

@@ -160,6 +160,12 @@ def concatenate_labels(labels: Sequence[Labels]) -> Labels:
     )
 
 
+def some(batch: Batch, most: int) -> Batch:
+    """Return at most `most` windows of a batch, evenly spread over it."""
+    count = min(most, len(batch))
+    return batch[np.linspace(0, len(batch) - 1, count).round().astype(int)]
+
+
 def from_windows(windows: Sequence[Window], modalities: Sequence[str], start: float = 0.0) -> Batch:
     """Stack the engine's windows to a batch.
 

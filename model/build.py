@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from model import metrics, scores
-from model.batch import concatenate, concatenate_labels
-from model.checkpoint import Checkpoint, modality_inputs, require_complete
+from model.batch import concatenate, concatenate_labels, some
+from model.checkpoint import REPLAYED, Checkpoint, modality_inputs, require_complete
 from model.datasets.table import Table, normalised, population_of
 from model.evaluation import Plan, Progress, check, run_folds
+from model.people import people_statistics
 from model.pieces import Piece
 from model.protocols import every_tenth, people_in_groups
 from model.settings import MpclSettings
@@ -35,6 +36,7 @@ def build_checkpoint(
     seed: int = 0,
     device: str = "cpu",
     workers: int = 1,
+    replay: bool = True,
     progress: Progress | None = None,
     report: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Checkpoint:
@@ -59,6 +61,8 @@ def build_checkpoint(
     device : str
     workers : int
         Processes for the cross-fitting.
+    replay : bool
+        Keep a few training windows in the checkpoint, for adaptation to remember them by.
     progress : callable, optional
         Told of each finished group.
     report : callable, optional
@@ -88,6 +92,14 @@ def build_checkpoint(
     guess = np.concatenate([piece.prediction for piece in pieces])
     trials = np.char.add(np.char.add(table.person[rows], "/"), table.trial[rows])
     radius = conformal_radius(table.distribution[rows], guess, scores.LEVEL, trials)
+    order = np.argsort(rows)
+    known = people_statistics(
+        table.distribution[rows[order]],
+        guess[order],
+        table.person[rows[order]],
+        table.trial[rows[order]],
+        scores.LEVEL,
+    )
 
     own = every_tenth(table)
     extra = [(one, every_tenth(one)) for one in also]
@@ -95,9 +107,10 @@ def build_checkpoint(
     population = population_of(everyone)
     parts = [normalised(one, population, one.people)[chosen] for one, chosen in extra]
     labels = [one.targets(chosen, table.labels) for one, chosen in extra]
+    batch = concatenate([normalised(table, population, people)[own], *parts])
     model = train(
         settings,
-        concatenate([normalised(table, population, people)[own], *parts]),
+        batch,
         concatenate_labels([table.targets(own), *labels]),
         np.concatenate([table.person[own], *(one.person[chosen] for one, chosen in extra)]),
         table.roles,
@@ -116,6 +129,8 @@ def build_checkpoint(
         mean=model.mean,
         radius=radius,
         trained_on="simulated" if any(one.simulated for one in (table, *also)) else "people",
+        people=known,
+        replay=model.ensemble.pack(some(batch, REPLAYED)) if replay else None,
         data=_data(table, also, people),
         metrics={
             "protocol": f"cross-fitting, {GROUPS} groups of people, each unseen by its model",

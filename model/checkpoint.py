@@ -26,6 +26,7 @@ from torch import Tensor
 from model.ensemble import Ensemble
 from model.labels import LabelSet
 from model.mpcl import Mpcl
+from model.people import PeopleStatistics
 from model.settings import CHOICES, MpclSettings
 from realtime.baseline import Population
 from realtime.errors import InputError
@@ -34,6 +35,9 @@ from realtime.rig import ROLES, Rig
 
 DEMONSTRATION = "demonstration weights: not trained on people"
 """What is said wherever a model shows itself that simulated people trained."""
+
+REPLAYED = 32
+"""Windows of the training people that a checkpoint may keep, for adaptation to remember them by."""
 
 _KEY = "affectstream"
 _FORMAT = "checkpoint-1"
@@ -90,6 +94,11 @@ class Checkpoint:
         Conformal radius in total variation, at 90 %.
     trained_on : str
         ``"people"`` or ``"simulated"``: the latter if any of the training data are.
+    people : PeopleStatistics
+        How the training people's ratings vary, and how far calibrated predictions were off.
+    replay : ndarray of float32, shape (R, columns), or None
+        A few of their windows, as `Ensemble.pack` returns them; None in one that was not made
+        with them, as those that ship.
     data : mapping
         Description of the training data, as plain values.
     metrics : mapping
@@ -110,6 +119,8 @@ class Checkpoint:
     mean: NDArray[np.float64]
     radius: float
     trained_on: str
+    people: PeopleStatistics = field(default_factory=PeopleStatistics)
+    replay: NDArray[np.float32] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -224,6 +235,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     for index, member in enumerate(checkpoint.ensemble.members):
         for name, tensor in member.state_dict().items():
             tensors[f"member{index}/{name}"] = tensor.detach().cpu().clone().contiguous()
+    if checkpoint.replay is not None:
+        tensors["replay"] = torch.from_numpy(checkpoint.replay.copy())
     population = checkpoint.population
     for name in population.mean:
         for kind, values in (("mean", population.mean), ("std", population.std)):
@@ -241,6 +254,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> Checkpoint:
             "prior_seconds": population.prior_seconds,
         },
         "radius": checkpoint.radius,
+        "people": checkpoint.people.to_dict(),
         "trained_on": checkpoint.trained_on,
         **({"demonstration": True, "notice": DEMONSTRATION} if checkpoint.demonstration else {}),
         "data": dict(checkpoint.data),
@@ -349,8 +363,16 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
         raise ValueError(f"radius {radius} is not within 0 and 1")
     if description["trained_on"] not in ("people", "simulated"):
         raise ValueError(f"trained_on is {description['trained_on']!r}")
+    ensemble = Ensemble(members)
+    replay = None
+    if "replay" in tensors:
+        replay = tensors["replay"].numpy()
+        columns = ensemble.columns
+        if replay.shape != (min(len(replay), REPLAYED), columns) or not np.isfinite(replay).all():
+            raise ValueError(f"replay is {replay.shape}, needs up to {REPLAYED} rows of {columns}")
+    known = description.get("people")
     return Checkpoint(
-        ensemble=Ensemble(members),
+        ensemble=ensemble,
         settings=settings,
         rig=str(description["rig"]),
         modalities=modalities,
@@ -363,6 +385,8 @@ def _build(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Che
         mean=mean,
         radius=radius,
         trained_on=description["trained_on"],
+        people=PeopleStatistics() if known is None else PeopleStatistics.from_dict(known),
+        replay=replay,
         data=description["data"],
         metrics=description["metrics"],
         seed=int(description["seed"]),

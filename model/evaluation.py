@@ -291,6 +291,17 @@ def _digest(*rows: Rows) -> str:
 
 
 def _source(adaptation: Adaptation) -> str:
-    """Return a text that changes with an adaptation's settings and the code of its module."""
+    """Return a text that changes with an adaptation's settings and the code that it is made of.
+
+    That is its module, and those of ours from which the module takes something.
+    """
     module = inspect.getmodule(type(adaptation))
-    return repr(adaptation) + ("" if module is None else inspect.getsource(module))
+    if module is None:
+        return repr(adaptation)
+    taken = {inspect.getmodule(value) for value in vars(module).values()} | {module}
+    ours = {
+        one.__name__: one
+        for one in taken
+        if one is not None and one.__name__.partition(".")[0] == module.__name__.partition(".")[0]
+    }
+    return "\n".join([repr(adaptation), *(inspect.getsource(ours[name]) for name in sorted(ours))])

@@ -13,10 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model import metrics
+from model.adaptation import SHRINKAGE
 from model.datasets.table import Table
 from model.pieces import UNADAPTED, Piece
+from model.serial import in_order
 from model.systems import SYSTEMS
-from model.uncertainty import coverage, radius_of, total_variation
+from model.uncertainty import coverage, radius_of, scale, spread, total_variation
 
 RESAMPLES = 5000
 """Bootstrap samples of people."""
@@ -107,7 +109,8 @@ def conformal_radii(table: Table, pieces: Sequence[Piece]) -> list[float]:
 
     In total variation, counted by trial; 1, which covers everything, where the others have too
     few trials for a 90 % quantile. Where nobody else was tested, the person's other folds serve;
-    NaN where there is none.
+    NaN where there is none. Where a person's first trials were given, the radius is narrowed or
+    widened by how much these vary (`model.uncertainty.scale`), and people count as one each.
     """
     # Numbers instead of names: comparing text would take most of the time of a report.
     names = np.char.add(np.char.add(table.person, "/"), table.trial)
@@ -115,9 +118,14 @@ def conformal_radii(table: Table, pieces: Sequence[Piece]) -> list[float]:
     alike: dict[tuple[str, int, int, str], list[int]] = defaultdict(list)
     for index, piece in enumerate(pieces):
         alike[piece.model, piece.seed, piece.k, piece.adaptation].append(index)
+    spreads: dict[tuple[str, int], float] = {}
     radii = [math.nan] * len(pieces)
     for indices in alike.values():
         same = [pieces[index] for index in indices]
+        for piece in same:
+            if (piece.person, piece.k) not in spreads:
+                spreads[piece.person, piece.k] = _given_spread(table, piece)
+        own = np.array([spreads[piece.person, piece.k] for piece in same])
         distances = [total_variation(table.distribution[p.rows], p.prediction) for p in same]
         scores = np.concatenate(distances)
         # Sorted once, since most windows serve every other person.
@@ -129,10 +137,29 @@ def conformal_radii(table: Table, pieces: Sequence[Piece]) -> list[float]:
             other = people != people[place]
             if not other.any():
                 other = np.arange(len(same)) != place
-            if other.any():
-                chosen = other[owner]
+            if not other.any():
+                continue
+            chosen = other[owner]
+            count = same[place].k
+            if not count:
                 radii[index] = radius_of(scores[chosen], trial[chosen], LEVEL)
+                continue
+            typical = float(np.mean(own[other]))
+            scales = np.array([scale(one, typical, count) for one in own])
+            found = radius_of(
+                scores[chosen] / scales[owner[chosen]], trial[chosen], LEVEL, owner[chosen]
+            )
+            radii[index] = min(1.0, found * scales[place])
     return radii
+
+
+def _given_spread(table: Table, piece: Piece) -> float:
+    """Return how far the trials that a piece's adaptation was given lie apart."""
+    if piece.k < 2:
+        return math.nan
+    rows = table.rows([piece.person])
+    shares = in_order(table.distribution[rows], table.trial[rows])[1]
+    return spread(shares[: piece.k])
 
 
 def by_person(rows: pd.DataFrame) -> pd.DataFrame:
@@ -202,8 +229,9 @@ def comparisons(rows: pd.DataFrame, has_stress: bool) -> list[tuple[str, str, st
     """Return which pairs of rows a table compares: two labels and the metric.
 
     MPCL against every other system that learns; MPCL and trees against the references; and at
-    each number of given trials every adapted system that learns against the adapted training mean
-    and the adapted mean of the trial's place.
+    each number of given trials every adapted system that learns against the training mean and the
+    mean of the trial's place, adapted in the same way and by shrinkage, and on stress AUC against
+    itself before.
     """
     models = list(dict.fromkeys(rows["model"]))
     learned = [one for one in models if one not in SYSTEMS or SYSTEMS[one].learns_from_sensors]
@@ -219,16 +247,23 @@ def comparisons(rows: pd.DataFrame, has_stress: bool) -> list[tuple[str, str, st
         if has_stress:
             found += [(one, x, "stress_auc") for x in ("clock", "movement") if x in plain]
         found += [(one, "train-mean", "kl")] if "train-mean" in plain else []
+    there = set(zip(rows["model"], rows["k"], rows["adaptation"], strict=True))
     adapted = rows[~rows["adaptation"].isin(["", UNADAPTED])]
     kinds = zip(adapted["k"].tolist(), adapted["adaptation"].tolist(), strict=True)
     for k, adaptation in dict.fromkeys(kinds):
-        there = set(rows["model"][(rows["k"] == k) & (rows["adaptation"] == adaptation)])
-        found += [
-            (label(one, k, adaptation), label(other, k, adaptation), "kl")
-            for one in learned
-            for other in ("train-mean", "place")
-            if one in there and other in there
-        ]
+        kinds_of = dict.fromkeys([adaptation, SHRINKAGE])
+        references = [(name, kind) for kind in kinds_of for name in ("train-mean", "place")]
+        for one in learned:
+            if (one, k, adaptation) not in there:
+                continue
+            own = label(one, k, adaptation)
+            found += [
+                (own, label(name, k, kind), "kl")
+                for name, kind in references
+                if (name, k, kind) in there
+            ]
+            if has_stress and (one, k, UNADAPTED) in there:
+                found.append((own, label(one, k, UNADAPTED), "stress_auc"))
     return found
 
 

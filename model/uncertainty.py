@@ -6,6 +6,8 @@ emotion's band is its share ± the radius, cut to [0, 1].
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +60,10 @@ def conformal_radius(
 
 
 def radius_of(
-    scores: NDArray[np.float64], trials: NDArray[np.integer], coverage: float = 0.9
+    scores: NDArray[np.float64],
+    trials: NDArray[np.integer],
+    coverage: float = 0.9,
+    people: NDArray[np.integer] | None = None,
 ) -> float:
     """Return the radius of `conformal_radius` from what it is computed of.
 
@@ -69,13 +74,49 @@ def radius_of(
     trials : ndarray of int, shape (N,)
         A number for each window's trial, 0 or more.
     coverage : float
+    people : ndarray of int, shape (N,), optional
+        A number for each window's person. Then people count as one each, and share their mass
+        among their trials: the promise is made to a new person, of whom there are as many as
+        people, not as many as trials, and it takes a larger radius.
     """
     sizes = np.bincount(trials)
+    mass = 1 / sizes[trials]
+    units = np.count_nonzero(sizes)
+    if people is not None:
+        rated = np.bincount(people, weights=mass)
+        mass /= rated[people]
+        units = np.count_nonzero(rated)
     order = np.argsort(scores, kind="stable")
-    reached = np.cumsum(1 / sizes[trials[order]]) / (np.count_nonzero(sizes) + 1)
+    reached = np.cumsum(mass[order]) / (units + 1)
     # The sum of many shares may fall short of the level by rounding alone.
     enough = int(np.searchsorted(reached, coverage - 1e-9))
     return float(scores[order[enough]]) if enough < len(scores) else 1.0
+
+
+_PRIOR_TRIALS = 2.0  # how many rated trials the population's spread counts for
+
+
+def spread(shares: NDArray[np.floating]) -> float:
+    """Return how far a person's rated trials (k, C) lie apart: their mean total variation.
+
+    NaN for fewer than two trials.
+    """
+    first, second = np.triu_indices(len(shares), k=1)
+    return float(total_variation(shares[first], shares[second]).mean()) if len(first) else math.nan
+
+
+def scale(own: float, typical: float, count: int) -> float:
+    """Return how much farther predictions for a person are off than for others, 1 for as much.
+
+    Whose ratings vary much is predicted badly. The person's `own` spread over `count` trials is
+    shrunk towards what is `typical` of others after as many, and its square root taken: half of
+    what a person's first trials show goes on in the later ones. Scores that are divided by such a
+    factor are still exchangeable between people, so that conformal radii keep their promise
+    (normalised conformal prediction; Papadopoulos, Gammerman and Vovk 2008).
+    """
+    if not (math.isfinite(own) and typical > 0):
+        return 1.0
+    return math.sqrt((count * own / typical + _PRIOR_TRIALS) / (count + _PRIOR_TRIALS))
 
 
 def coverage(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.build import GROUPS, build_checkpoint
-from model.checkpoint import load_checkpoint, save_checkpoint
+from model.checkpoint import REPLAYED, load_checkpoint, save_checkpoint
 from model.datasets.table import Table
 from model.protocols import people_in_groups
 from realtime.errors import InputError
@@ -59,6 +59,8 @@ def test_a_checkpoint_holds_what_it_was_made_from(tmp_path: Path) -> None:
     assert loaded.hash == saved.hash
     assert loaded.labels == table.labels
     assert loaded.data["people"] == ["P0", "P1", "P2", "P3", "P4"]
+    assert loaded.replay is not None
+    assert loaded.replay.shape == (REPLAYED, loaded.ensemble.columns)
     assert loaded.data["trials"] == 25
     assert loaded.metrics["kl"]["low"] <= loaded.metrics["kl"]["mean"]
     assert 0 < loaded.radius < 1
@@ -72,8 +74,10 @@ def test_a_checkpoint_holds_what_it_was_made_from(tmp_path: Path) -> None:
 def test_any_simulated_training_data_make_a_demonstration(tmp_path: Path) -> None:
     real = wrist_table(4)
     made_up = dataclasses.replace(real, dataset="made-up", simulated=True)
-    checkpoint = build_checkpoint(real, RIG, tmp_path / "work", (made_up,), settings=TINY)
+    work = tmp_path / "work"
+    checkpoint = build_checkpoint(real, RIG, work, (made_up,), settings=TINY, replay=False)
     assert checkpoint.demonstration
+    assert checkpoint.replay is None
 
 
 def test_each_group_is_a_stranger_to_its_model() -> None:

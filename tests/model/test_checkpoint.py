@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from model.checkpoint import (
     DEMONSTRATION,
+    REPLAYED,
     Checkpoint,
     check_rig,
     load_checkpoint,
@@ -21,6 +23,8 @@ from model.checkpoint import (
 from model.ensemble import Ensemble
 from model.labels import PANAS10
 from model.mpcl import Mpcl
+from model.people import PeopleStatistics
+from model.serial import SerialVariance
 from realtime.baseline import Population
 from realtime.errors import InputError
 from realtime.rig import load_rig
@@ -89,6 +93,36 @@ def test_a_round_trip_changes_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first, second)
     again = save_checkpoint(read, tmp_path / "again.safetensors")
     assert again.hash == read.hash
+
+
+def test_what_calibration_needs_survives_and_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    plain = make_checkpoint(1)
+    save_checkpoint(plain, path)
+    assert load_checkpoint(path).replay is None
+    assert load_checkpoint(path).people == PeopleStatistics()
+    known = PeopleStatistics(
+        SerialVariance(person=0.1, drift=0.2, memory=0.5, noise=0.3, trials=9),
+        spread=(math.nan, 0.1),
+        radius=(0.3, 0.2),
+    )
+    replay = plain.ensemble.pack(windows(REPLAYED, 1, _sizes(plain)))
+    save_checkpoint(dataclasses.replace(plain, people=known, replay=replay), path)
+    read = load_checkpoint(path)
+    assert read.people.serial == known.serial
+    assert read.people.radius == known.radius
+    np.testing.assert_array_equal(read.people.spread, known.spread)
+    assert read.replay is not None
+    np.testing.assert_array_equal(read.replay, replay)
+    # A person's own ratings, as variable as others', get the radius for two trials.
+    own = np.full((2, 10), 0.1)
+    own[0, :2] += 0.05, -0.05
+    own[1, :2] -= 0.05, -0.05
+    assert read.people.personal_radius(own, 0.5) == pytest.approx(0.2)
+    for wrong in (np.vstack([replay, replay]), replay[:, :-1], np.full_like(replay, np.nan)):
+        save_checkpoint(dataclasses.replace(plain, replay=wrong), path)
+        with pytest.raises(InputError, match="replay is"):
+            load_checkpoint(path)
 
 
 def test_what_simulated_people_trained_says_so(tmp_path: Path) -> None:

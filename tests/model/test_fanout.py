@@ -28,7 +28,11 @@ class Deadly(LabelShrinkage):
         return super().__call__(system, population, own)
 
 
-def test_a_dead_process_is_a_failure_of_its_task_alone(tmp_path: Path) -> None:
+def test_a_dead_process_is_a_failure_of_its_task_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first death counts: no task may have been given to a process that dies of another.
+    monkeypatch.setitem(fanout.SETTINGS, "distributed.scheduler.allowed-failures", 0)
     plan = Plan("calibrated-k", ("train-mean",), seeds=(0,), shots=(1,))
     table = synthetic_table(people=3)
     outcome = run(table, plan, tmp_path, workers=2, adaptations=(Deadly(),))

@@ -192,6 +192,18 @@ def test_calibrated_rows_have_labels_pairs_and_the_people_they_harm() -> None:
         ("trees, k = 4, shrinkage", "train-mean, k = 4, shrinkage", "kl"),
         ("trees, k = 4, shrinkage", "place, k = 4, shrinkage", "kl"),
     ]
+    # Another adaptation is compared with the same of the references, and with their shrinkage; the
+    # AUC with that of the same system before.
+    better = rows_of(*models, k=4, adaptation="calibrated")
+    pairs = scores.comparisons(pd.concat([rows, better], ignore_index=True), has_stress=True)
+    own = "trees, k = 4, calibrated"
+    assert [pair[1:] for pair in pairs if pair[0] == own] == [
+        ("train-mean, k = 4, calibrated", "kl"),
+        ("place, k = 4, calibrated", "kl"),
+        ("train-mean, k = 4, shrinkage", "kl"),
+        ("place, k = 4, shrinkage", "kl"),
+        ("trees, k = 4, none", "stress_auc"),
+    ]
     gap = scores.paired(rows, "place", "train-mean", "kl")
     assert gap.mean == pytest.approx(-1e-4)
     for name in summary:
