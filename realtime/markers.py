@@ -58,6 +58,9 @@ class Event:
         Lowest and highest score of the rating's scale.
     text : str
         Of a note.
+    order : tuple of str
+        A rating's items as they were shown, where that was noted; those without a score in `items`
+        were not answered.
     """
 
     event: str
@@ -68,6 +71,7 @@ class Event:
     items: Mapping[str, float] = field(default_factory=dict)
     scale: tuple[float, float] | None = None
     text: str = ""
+    order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.event not in EVENTS:
@@ -85,6 +89,8 @@ def format_marker(event: Event) -> str:
         content["items"] = {clean(name): float(score) for name, score in event.items.items()}
     if event.scale is not None:
         content["scale"] = [float(edge) for edge in event.scale]
+    if event.order:
+        content["order"] = [clean(name) for name in event.order]
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
@@ -100,7 +106,7 @@ def parse_marker(text: str) -> Event | None:
     if len(text) > _MAX_TEXT or not text.lstrip().startswith("{"):
         return None
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or content.get("affectstream") != VERSION:
@@ -119,9 +125,18 @@ def parse_marker(text: str) -> Event | None:
         texts[name] = clean(value, _MAX_FIELD)
     items = content.get("items", {})
     scale = content.get("scale")
+    order = content.get("order", [])
     if not isinstance(items, dict) or len(items) > _MAX_ITEMS:
         return None
     if not all(_is_finite(score) for score in items.values()):
+        return None
+    if not isinstance(order, list) or len(order) > _MAX_ITEMS:
+        return None
+    if not all(isinstance(name, str) for name in order):
+        return None
+    items = {clean(name): float(score) for name, score in items.items()}
+    order = [clean(name) for name in order]
+    if len(set(order)) < len(order) or len(items) < len(content.get("items", {})):
         return None
     if scale is not None:
         if not isinstance(scale, list) or len(scale) != 2 or not all(map(_is_finite, scale)):
@@ -130,8 +145,9 @@ def parse_marker(text: str) -> Event | None:
             return None
     return Event(
         event=event,
-        items={clean(name): float(score) for name, score in items.items()},
+        items=items,
         scale=None if scale is None else (float(scale[0]), float(scale[1])),
+        order=tuple(order),
         **texts,
     )
 
@@ -259,3 +275,11 @@ def _is_finite(value: object) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond the range of floats
         return False
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Build a JSON object; of two values under one key, nobody knows which was meant."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key is there twice")
+    return content

@@ -30,6 +30,7 @@ from tests.realtime.conftest import Source, found, until
         Event("baseline_start", participant="sub 07"),
         Event("trial_start", trial="3", condition="stress"),
         Event("rating", trial="3", instrument="PANAS", items={"upset": 2, "né": 5}, scale=(1, 5)),
+        Event("rating", items={"né": 5, "alert": 1}, order=("né", "upset", "alert")),
         Event("note", text='he said "no", 25 µS'),
     ],
 )
@@ -62,6 +63,12 @@ def test_counted_trials_become_names() -> None:
         '{"affectstream": 1, "event": "rating", "items": {"a": 1' + "0" * 400 + "}}",
         '{"affectstream": 1, "event": "rating", "scale": [5, 1]}',
         '{"affectstream": 1, "event": "rating", "scale": "1-5"}',
+        '{"affectstream": 1, "event": "rating", "items": {"a": 1, "a": 2}}',
+        '{"affectstream": 1, "event": "rating", "items": {"a": 1, "a\\n": 2}}',
+        '{"affectstream": 1, "event": "rating", "order": "upset"}',
+        '{"affectstream": 1, "event": "rating", "order": ["upset", 2]}',
+        '{"affectstream": 1, "event": "rating", "order": ["upset", " upset"]}',
+        json.dumps({"affectstream": 1, "event": "rating", "order": [str(n) for n in range(257)]}),
         '{"a":' * 5000,
         '{"affectstream": 1, "event": "note", "text": "' + "x" * 20000 + '"}',
         '{"affectstream": 1,',
@@ -74,10 +81,13 @@ def test_what_is_not_ours_is_none(text: str) -> None:
 @settings(max_examples=50)
 @given(st.sampled_from(EVENTS), st.text(max_size=300))
 def test_fields_are_tamed(event: str, text: str) -> None:
-    hostile = json.dumps({"affectstream": 1, "event": event, "text": text, "items": {text: 1}})
+    hostile = json.dumps(
+        {"affectstream": 1, "event": event, "text": text, "items": {text: 1}, "order": [text]}
+    )
     parsed = parse_marker(hostile)
     if parsed is not None:
-        assert not any(ord(c) < 32 or c == "\x7f" for c in parsed.text)
+        shown = (parsed.text, *parsed.items, *parsed.order)
+        assert not any(ord(c) < 32 or c == "\x7f" for c in "".join(shown))
         again = parse_marker(format_marker(parsed))
         assert again is not None
         assert again.event == event
