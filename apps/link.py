@@ -36,8 +36,9 @@ From the engine:
 ``bye``
     The engine ends as it was told; sent by `LinkServer.close`.
 
-From a dashboard: ``baseline`` (participant, action: start or stop), ``marker`` (text), ``record``
-(action; a start while recording changes nothing), ``bind`` (participant, modality, key), ``quit``.
+From a dashboard: ``baseline`` (participant, action: start or stop), ``marker`` (text), ``event``
+(the fields of an event as a marker has them, see `realtime.markers`), ``record`` (action; a start
+while recording changes nothing), ``bind`` (participant, modality, key), ``quit``.
 """
 
 from __future__ import annotations

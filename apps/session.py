@@ -6,6 +6,7 @@ attach over `apps.link` and may come, stall and go.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -29,7 +30,7 @@ from realtime.discovery import Discovery
 from realtime.engine import Engine, Result
 from realtime.errors import InputError
 from realtime.live import LiveStreams
-from realtime.markers import Event, MarkerInlets, MarkerOutlet, parse_marker
+from realtime.markers import VERSION, Event, MarkerInlets, MarkerOutlet, parse_marker
 from realtime.outlet import PredictionOutlet
 from realtime.recording import Marker, StreamInfo
 
@@ -105,6 +106,7 @@ class Session:
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
             "baseline": self._on_baseline,
             "marker": self._on_marker,
+            "event": self._on_event,
             "record": self._on_record,
             "bind": self._on_bind,
             "quit": self._on_quit,
@@ -347,6 +349,17 @@ class Session:
 
     def _on_marker(self, command: dict[str, Any]) -> None:
         self._operator(Event("note", text=str(command.get("text", ""))))
+
+    def _on_event(self, command: dict[str, Any]) -> None:
+        fields = {name: value for name, value in command.items() if name != "t"}
+        try:
+            event = parse_marker(json.dumps({**fields, "affectstream": VERSION}))
+        except (TypeError, ValueError, RecursionError):
+            event = None
+        if event is None:
+            self._warn(InputError(f"no event: {str(fields)[:200]!r}: send the fields of a marker"))
+        else:
+            self._operator(event)
 
     def _on_record(self, command: dict[str, Any]) -> None:
         if command.get("action") != "start":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.link import LinkClient
-from tests.apps.commands import environment, running, until
+from tests.apps.commands import environment, prompt_rig, running, until
 
 
 @pytest.fixture
@@ -14,9 +14,10 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setenv("AFFECTSTREAM_ENGINES", str(tmp_path / "engines"))
     (tmp_path / "recordings").write_text("a file where the folder should be")
     env = environment()
+    words = ["run", "--rig", prompt_rig(tmp_path), "--link", "operated"]
     with (
         running(["simulate"], env),
-        running(["run", "--link", "operated"], env, cwd=tmp_path) as child,
+        running(words, env, cwd=tmp_path) as child,
     ):
         client = LinkClient.connect("operated", timeout=60)
         yield client, child
@@ -37,6 +38,10 @@ def test_what_an_operator_gets_wrong_does_not_end_the_session(engine):
     client.send({"t": "bind", "participant": "P1", "modality": "heart", "key": "x"})
     until(lambda: received("log", "text", "heart"))
     client.send({"t": "nonsense"})
+    client.send({"t": "event", "event": "explode", "text": "x" * 100})
+    until(lambda: received("log", "text", "explode"))
+    client.send({"t": "event", "event": "trial_start", "trial": "3", "condition": "stress"})
+    until(lambda: received("marker", "text", '"trial": "3"'))
     seen.clear()
     until(lambda: received("window", "participant", "P1"), 40)
     assert child.poll() is None

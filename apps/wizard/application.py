@@ -1,0 +1,50 @@
+"""Running the wizard: the Qt application around its window."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from apps.dashboard.application import application, has_screen
+from apps.link import LinkClient
+from apps.wizard.window import Wizard
+from calibration.protocol import Protocol
+from realtime.errors import InputError
+
+
+def run_wizard(
+    protocol: Protocol,
+    participant: str,
+    folder: Path,
+    client: LinkClient,
+    restart: Callable[[], LinkClient] | None = None,
+) -> str:
+    """Show the wizard until its window is closed.
+
+    The arguments are those of `Wizard`.
+
+    Returns
+    -------
+    str
+        The state in which the session was left: ``finished`` and ``aborted`` are final, any other
+        is resumed by the next call with the same folder.
+
+    Raises
+    ------
+    InputError
+        If there is no screen, or as `Wizard`.
+    """
+    if not has_screen():
+        raise InputError(
+            "no screen to show the session on (DISPLAY is not set): run it on a computer with one, "
+            "or calibrate from a recording with `affectstream calibrate --from FILE`"
+        )
+    made = application()
+    window = Wizard(protocol, participant, folder, client, restart)
+    signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
+    window.resize(1280, 800)
+    window.show()
+    made.exec()
+    window.close()
+    return window.guided.state
