@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
@@ -17,9 +18,38 @@ TEMPLATE = "page.html.j2"
 def render(found: Findings) -> str:
     """Return a report as a whole HTML document.
 
+    What the data or the systems run do not give leaves a sentence in its place.
+    """
+    return document(
+        f"{found.facts['dataset']}, protocol {found.facts['protocol']}",
+        found.sentences,
+        contents(found),
+        found.facts["systems"],
+    )
+
+
+def document(
+    title: str,
+    sentences: Sequence[str],
+    parts: Sequence[Section],
+    terms: Mapping[str, str],
+    terms_title: str = "Systems",
+) -> str:
+    """Return a whole HTML document.
+
     Figures are inlined and nothing is loaded from elsewhere. Every text is escaped, for names of
-    people, trials and data sets come from files. What the data or the systems run do not give
-    leaves a sentence in its place.
+    people, trials and data sets come from files.
+
+    Parameters
+    ----------
+    title : str
+    sentences : sequence of str
+        What the page is about, then its main findings; at least one.
+    parts : sequence of Section
+    terms : mapping of str to str
+        Names that the page uses, and what they mean.
+    terms_title : str
+        What stands above these.
     """
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -27,10 +57,11 @@ def render(found: Findings) -> str:
     environment.filters["data_uri"] = data_uri
     source = resources.files("model.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
     return environment.from_string(source).render(
-        title=f"{found.facts['dataset']}, protocol {found.facts['protocol']}",
-        sentences=found.sentences,
-        sections=contents(found),
-        systems=found.facts["systems"],
+        title=title,
+        sentences=sentences,
+        sections=parts,
+        terms=terms,
+        terms_title=terms_title,
     )
 
 
