@@ -50,6 +50,13 @@ def evaluate(
         str,
         typer.Option(help="Rated trials given under calibrated-k, such as 0,1,2,4."),
     ] = "",
+    adaptations: Annotated[
+        str,
+        typer.Option(
+            help="What the rated trials are given to under calibrated-k: shrinkage, calibrated "
+            "(the whole ladder with its guard), or a step alone: prior, baseline, head, adapters."
+        ),
+    ] = "shrinkage,calibrated",
     also: Annotated[str, typer.Option(help="Further datasets to train on, never tested.")] = "",
     rig: Annotated[
         str,
@@ -86,6 +93,7 @@ def evaluate(
 
     from apps.cli.data import load_tables, progress_bar, rig_for
     from apps.cli.options import check_folder, parse_settings, parse_shots, parse_words, preset_of
+    from calibration.adaptation import adaptations as find_adaptations
     from model.evaluation import Plan, applicable, run
     from model.protocols import protocol as find_protocol
     from model.report import report
@@ -100,6 +108,7 @@ def evaluate(
     recipe = preset_of(chosen, preset)
     numbers = parse_settings(settings, find_preset(recipe))
     used, given = parse_words(modalities), parse_shots(shots)
+    fitted = find_adaptations(parse_words(adaptations))
     loaded = rig_for(dataset, rig)
     known_modalities(used, loaded)
     table, others = load_tables(dataset, root, also, loaded, workers)
@@ -116,7 +125,7 @@ def evaluate(
         shots=given,
     )
     with progress_bar("folds") as progress:
-        outcome = run(table, plan, out, others, workers, dask, progress)
+        outcome = run(table, plan, out, others, workers, dask, progress, fitted)
     if not outcome.pieces:  # nothing to put into a table
         return tell_failures(outcome.failures, out)
     made = report(table, plan, outcome.pieces, others, outcome.failures, command_line())

@@ -30,6 +30,13 @@ def train(
         Path | None,
         typer.Option(help="TOML file whose table \\[mpcl] changes numbers of the recipe."),
     ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            help="Keep a few training windows (features, no names) in the checkpoint, which "
+            "calibration needs to adapt the encoders; leave them out of one you publish."
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(help="Seed of all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -78,6 +85,7 @@ def train(
             seed,
             device,
             workers,
+            replay,
             progress=progress,
             report=epoch,
         )
