@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
 import uuid
 from contextlib import contextmanager
+from importlib import resources
+
+from apps.cli.main import main
 
 COMMAND = [sys.executable, "-P", "-m", "apps"]
 
@@ -53,6 +57,28 @@ def run(arguments, env=None, cwd=None, timeout=100):
         out, err = child.communicate()
         raise AssertionError(f"{arguments} did not end: {err[-2000:]}") from None
     return child.returncode, out, err
+
+
+def run_here(capsys, *arguments):
+    """Run the command in this process and return (status, stdout, stderr)."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        status = main([str(word) for word in arguments])
+    finally:
+        # The command logs to a stream that closes with the test.
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def prompt_rig(folder, warm_up=2):
+    """Write the wristband's rig, with a first window so soon after the first sample, as a file."""
+    text = (resources.files("realtime") / "rigs" / "wrist.toml").read_text("utf-8")
+    path = folder / "prompt.toml"
+    path.write_text(text.replace("warm_up = 10.0", f"warm_up = {warm_up:.1f}"), "utf-8")
+    return path
 
 
 def result_of(child, timeout=100):

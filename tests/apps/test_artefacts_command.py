@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 
-from apps.cli.main import main
 from apps.cli.run import session_settings
 from model.checkpoint import Checkpoint, modality_inputs, save_checkpoint
 from model.ensemble import Ensemble
@@ -23,7 +22,7 @@ from realtime.errors import InputError
 from realtime.markers import Event, format_marker
 from realtime.recording import Marker, StreamInfo
 from realtime.rig import load_rig
-from tests.apps.commands import environment, run, running
+from tests.apps.commands import environment, run, run_here, running
 from tests.apps.test_score_command import write_xdf
 from tests.calibration.brain import parts, recording
 from tests.model.people import TINY
@@ -34,7 +33,9 @@ def lab(tmp_path_factory):
     """A folder with a rig of EEG alone, an untrained checkpoint for it, and a recording."""
     folder = tmp_path_factory.mktemp("lab")
     text = (resources.files("realtime") / "rigs" / "dmer.toml").read_text("utf-8")
-    (folder / "cap.toml").write_text(text[: text.index("[modalities.ppg]")], "utf-8")
+    # Live, the first window shall not be long in coming.
+    text = text[: text.index("[modalities.ppg]")].replace("warm_up = 10.0", "warm_up = 2.0")
+    (folder / "cap.toml").write_text(text, "utf-8")
     rig = load_rig(folder / "cap.toml")
     (inputs,) = modality_inputs(rig)
     sizes = {inputs.name: len(inputs.features)}
@@ -60,18 +61,11 @@ def lab(tmp_path_factory):
     return folder
 
 
-def command(capsys, *words):
-    """Run a command in this process; return its status, its output, and its errors."""
-    status = main([str(word) for word in words])
-    out, err = capsys.readouterr()
-    return status, out, err
-
-
 @pytest.fixture
 def fit(lab, capsys):
     def fit(*words):
         base = ("artefacts", lab / "person.xdf", "--rig", lab / "cap.toml")
-        return command(capsys, *base, *words)
+        return run_here(capsys, *base, *words)
 
     return fit
 
@@ -80,7 +74,7 @@ def fit(lab, capsys):
 def score(lab, capsys, tmp_path):
     def score(name, *words, rig="cap.toml"):
         base = ("score", lab / "person.xdf", "--rig", lab / rig, "--features", "--json")
-        return command(
+        return run_here(
             capsys, *base, "--checkpoint", lab / "cap.safetensors", "--out", tmp_path / name, *words
         )
 
@@ -136,7 +130,7 @@ def test_markers_say_where_rest_was(lab, tmp_path, capsys):
     marked = with_marks(marked, info, marks)
     write_xdf(marked, tmp_path / "marked.xdf")
     words = ("--rig", lab / "cap.toml", "--out", tmp_path / "f.safetensors", "--json")
-    status, out, err = command(capsys, "artefacts", tmp_path / "marked.xdf", *words)
+    status, out, err = run_here(capsys, "artefacts", tmp_path / "marked.xdf", *words)
     assert status == 0, err
     result = json.loads(out)
     assert result["baseline"] == pytest.approx([3.0, 39.0], abs=1e-3)
@@ -212,7 +206,7 @@ def test_a_live_session_takes_filters_and_names_whom_none_serves(lab, fit, tmp_p
     base = ("run", "--rig", lab / "cap.toml", "--checkpoint", lab / "cap.safetensors")
     filters = ("--artefacts", f"P1={path}", "--artefacts", f"bob={path}")
     with running(["simulate", "--layout", "dmer"], own):
-        words = (*base, *filters, "--seconds", 13, "--wait", 40, "--record", tmp_path, "--json")
+        words = (*base, *filters, "--seconds", 5, "--wait", 40, "--record", tmp_path, "--json")
         status, out, err = run(words, own, timeout=240)
     assert status == 0, err
     summary = json.loads(out)

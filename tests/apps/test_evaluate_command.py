@@ -16,7 +16,7 @@ from apps.cli.options import preset_of
 from model import systems
 from model.checkpoint import load_checkpoint
 from model.datasets import dataset
-from model.evaluation import applicable
+from model.evaluation import Plan, applicable, run
 from model.protocols import PROTOCOLS
 from tests.model.datasets.writers import write_dmer_sample
 from tests.model.people import TINY
@@ -62,8 +62,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_from_folder_to_table_and_checkpoint(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("model.systems.trees.TREES", 20)
     out = tmp_path / "out"
     words = ["evaluate", "--dataset", "wesad-wrist", "--root", str(root), "--out", str(out)]
     models = ["--models", "mpcl,trees,nearest-clock,train-mean", "--preset", "tiny", "--seeds", "1"]
@@ -79,8 +83,9 @@ def test_from_folder_to_table_and_checkpoint(
     assert "| mpcl |" in (out / "table.md").read_text(encoding="utf-8")
     assert (out / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
-    # The same again, for a person to read, from what is there.
+    # A part of it again, for a person to read, from what is there.
     before = sorted((path, path.stat().st_mtime_ns) for path in (out / "folds").iterdir())
+    models = ["--models", "nearest-clock,train-mean", "--preset", "tiny", "--seeds", "1"]
     assert main([*words, *models]) == 0
     assert "leave one subject out" in " ".join(capsys.readouterr().out.split())
     assert before == sorted((path, path.stat().st_mtime_ns) for path in (out / "folds").iterdir())
@@ -106,6 +111,7 @@ def test_from_folder_to_table_and_checkpoint(
         (["--preset", "huge"], "no preset 'huge'"),
         (["--settings", "none.toml"], "'none.toml' cannot be read"),
         (["--protocol", "calibrated-k", "--shots", "1,few"], "'1,few' are no numbers of trials"),
+        (["--adaptations", "prior,magic"], "no adaptation 'magic': use shrinkage, calibrated"),
         (["--rig", "finger"], "no rig 'finger'"),
         (["--also", "wesad-wrist"], "names 'wesad-wrist' twice"),
     ],
@@ -220,9 +226,18 @@ def test_a_failing_system_does_not_lose_the_others(
     assert list(json.loads(captured.out)["models"]) == ["train-mean"]
     assert "trees" in captured.err and "seed 0" in captured.err
     assert "same command again" in captured.err
+    # It does what is missing, and nothing else.
     monkeypatch.setattr("model.systems.trees.TREES", 5)
-    assert main(words) == 0
-    assert list(json.loads(capsys.readouterr().out)["models"]) == ["trees", "train-mean"]
+    started: list[str] = []
+    plan = Plan("paper-sd", ("trees", "train-mean"), seeds=(0,), preset="person")
+    again = run(
+        dataset("dmer-sample").table(sample),
+        plan,
+        tmp_path / "out",
+        progress=lambda what, now, total, left: started.append(what),
+    )
+    assert [one.partition(",")[0] for one in started] == ["", "trees"]
+    assert [piece.model for piece in again.pieces] == ["trees", "train-mean"]
 
 
 def test_single_numbers_of_the_recipe_can_be_changed(
@@ -232,7 +247,10 @@ def test_single_numbers_of_the_recipe_can_be_changed(
     words = words_for(sample, tmp_path / "out", "--models", "mpcl", "--preset", "tiny")
     file.write_text("[mpcl]\nepochs = 2\n")
     assert main([*words, "--settings", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["models"]["mpcl"]["kl"]
+    result = json.loads(capsys.readouterr().out)
+    assert result["models"]["mpcl"]["kl"]
+    assert (result["subjects"], result["windows"]) == (1, 75)
+    assert result["rig"] == "none, published features"
     (piece,) = (tmp_path / "out" / "folds").glob("*.npz")
     with np.load(piece) as stored:
         assert stored["inside_losses"].shape == (2, 5)

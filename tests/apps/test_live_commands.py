@@ -1,58 +1,172 @@
-"""``affectstream run`` and ``demo`` on real LSL streams from other processes."""
+"""``affectstream run`` and ``demo`` on real LSL streams from other processes.
+
+Each session needs seconds of signals to come in. So those that need nothing of this process run in
+LSL networks of their own, three at a time, beside each other.
+"""
 
 from __future__ import annotations
 
+import functools
 import json
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pylsl
 import pytest
 
+from apps.link import LinkClient
 from realtime import lsl
 from realtime.files import open_recording
-from tests.apps.commands import environment, result_of, run, running, start, until
+from tests.apps.commands import (
+    environment,
+    prompt_rig,
+    result_of,
+    run,
+    running,
+    start,
+    until,
+)
+
+# The first test waits for its own session while two others start beside it.
+pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
-def shared():
-    """Environment of the test process's own LSL session."""
-    own = lsl.environment(lsl.configure(loopback=True))
-    return {**environment(), **own}
+def own_network(folder):
+    """Return the environment of an LSL network and a folder of engines that nobody else uses."""
+    return {**environment(), "AFFECTSTREAM_ENGINES": str(folder / "engines")}
 
 
-def receive(source, samples, seconds=60):
-    """Receive a prediction stream as any LSL client would; return stamps, rows, labels."""
-    (found,) = until(lambda: pylsl.resolve_byprop("source_id", source, 1, 0.5), seconds)
-    inlet = pylsl.StreamInlet(found)
-    description = inlet.info(5.0)
-    labels = description.get_channel_labels()
-    rows, stamps = [], []
-    end = time.monotonic() + seconds
-    while len(rows) < samples and time.monotonic() < end:
-        sample, stamp = inlet.pull_sample(1.0)
-        if sample is not None:
-            rows.append(sample)
-            stamps.append(stamp)
-    return np.array(stamps), np.array(rows), labels, description.as_xml()
+# LSL clients like any other, in processes of their own since liblsl knows one network a process.
+CONNECTED = """
+import json, sys
+from realtime.lsl import configure
+configure(loopback=True)
+import pylsl
+"""
+RECEIVE = f"""{CONNECTED}
+(found,) = pylsl.resolve_byprop("type", "Affect", 1, 100)
+inlet = pylsl.StreamInlet(found)
+description = inlet.info(5.0)
+pulled = [inlet.pull_sample(60.0) for _ in range(int(sys.argv[1]))]
+rows, stamps = zip(*pulled)
+told = dict(labels=description.get_channel_labels(), xml=description.as_xml())
+print(json.dumps(dict(told, rows=rows, stamps=stamps)))
+"""
+WAIT_FOR_PULSES = f"""{CONNECTED}
+sys.exit(len(pylsl.resolve_byprop("type", "PPG", int(sys.argv[1]), 100)) != int(sys.argv[1]))
+"""
 
 
-def prediction_streams():
-    """Return the source ids of prediction streams on the network."""
-    return sorted(info.source_id() for info in pylsl.resolve_byprop("type", "Affect", 1, 0.3))
+def client(code, number, env):
+    """Start an LSL client."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(number)], env=env, stdout=subprocess.PIPE, text=True
+    )
 
 
-def test_demo_publishes_and_ends_by_itself(shared):
-    child = start(["demo", "--headless", "--seconds", "18", "--json"], shared)
-    (source,) = until(prediction_streams, 80)
-    stamps, rows, labels, xml = receive(source, 4)
-    summary = result_of(child)
-    np.testing.assert_allclose(np.diff(stamps), 1.0, atol=1e-9)
+def demonstrate(rig, samples, folder):
+    """Run a demo with a client; return what the client received, and the summary."""
+    env = own_network(folder)
+    words = ["demo", "--rig", rig, "--headless", "--seconds", "18", "--json"]
+    with running(words, env) as child, client(RECEIVE, samples, env) as listener:
+        try:
+            summary = result_of(child, 200)
+            received = json.loads(listener.communicate(timeout=60)[0])
+        finally:
+            listener.kill()
+    return received, summary
+
+
+def join_own_session(folder):
+    """Run a demo under a user's own configuration, and list its streams with the same."""
+    config = folder / "mine.cfg"
+    config.write_text(
+        "[multicast]\nAddressesOverride = {239.255.172.215}\nInterfaces = {127.0.0.1}\n"
+        "TTLOverride = 0\n[ports]\nIPv6 = disable\n[lab]\nSessionID = my-own-lab\n"
+    )
+    env = {**own_network(folder), "LSLAPICFG": str(config)}
+    del env["AFFECTSTREAM_LSL_SESSION"]
+    with running(["demo", "--headless", "--seconds", "40", "--json"], env) as child:
+
+        def listed():
+            assert child.poll() is None
+            status, text, _ = run(["streams", "--json"], env)
+            return text if status == 0 and "simulated E4 ppg P1" in text else ""
+
+        return until(listed, 100)
+
+
+def watch_two_people(folder):
+    """Record two people; return the summary."""
+    env, rig = own_network(folder), prompt_rig(folder)
+    words = ["run", "--rig", rig, "--seconds", "8", "--record", folder, "--link", "two", "--json"]
+    with running(["simulate", "--people", "2"], env):
+        return result_of(start(words, env), 200)
+
+
+def watch_some_sensors(folder):
+    """Watch a person without pulse and movement; return the summary."""
+    env, rig = own_network(folder), prompt_rig(folder)
+    words = ["run", "--rig", rig, "--seconds", "6", "--link", "subset", "--json"]
+    with running(["simulate", "--drop", "ppg", "--drop", "acc"], env):
+        return result_of(start(words, env), 200)
+
+
+def choose_a_device(folder):
+    """Watch a person with two devices, without and with a choice; return both outcomes."""
+    env, rig = own_network(folder), prompt_rig(folder)
+    one = ["simulate", "--seed", "1", "--drop", "acc"]
+    # Another device that is no second person: the same participant, another source id.
+    two = ["simulate", "--seed", "9", "--drop", "acc"]
+    choices = []
+    for modality in ("ppg", "eda", "temperature"):
+        choices += ["--bind", f"{modality}=affectstream-sim-9-{modality}"]
+    words = ["run", "--rig", rig, "--seconds", "5", *choices, "--link", "chosen", "--json"]
+    with running(one, env), running(two, env):
+        with client(WAIT_FOR_PULSES, 2, env) as listener:
+            assert listener.wait(110) == 0
+        refused = run(["run", "--rig", rig, "--wait", "3", "--link", "both"], env)
+        return refused, result_of(start(words, env), 200)
+
+
+def find_nothing(folder):
+    """Watch an empty network; return status, output and errors."""
+    return run(["run", "--wait", "2", "--link", "none"], own_network(folder))
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory):
+    """What becomes of each session, by name; they begin in this order, that of the tests."""
+    made = {
+        "wrist": functools.partial(demonstrate, "wrist", 4),
+        "chest": functools.partial(demonstrate, "chest", 3),
+        "dmer": functools.partial(demonstrate, "dmer", 3),
+        "own session": join_own_session,
+        "two people": watch_two_people,
+        "some sensors": watch_some_sensors,
+        "nothing": find_nothing,
+        "two devices": choose_a_device,
+    }
+    with ThreadPoolExecutor(3) as pool:
+        yield {
+            name: pool.submit(session, tmp_path_factory.mktemp("session"))
+            for name, session in made.items()
+        }
+
+
+def test_demo_publishes_and_ends_by_itself(sessions):
+    received, summary = sessions["wrist"].result()
+    rows, labels = np.array(received["rows"]), received["labels"]
+    np.testing.assert_allclose(np.diff(received["stamps"]), 1.0, atol=1e-9)
     assert labels[-3:] == ["radius", "intensity", "valid"]
     assert labels[:-3] == summary["emotions"]
     np.testing.assert_allclose(rows[:, :-3].sum(axis=1), 1, atol=1e-5)
-    assert "<simulated>true</simulated>" in xml
+    assert "<simulated>true</simulated>" in received["xml"]
     assert summary["windows"] >= 5
     last = summary["last"]
     assert sum(last["distribution"]) == pytest.approx(1, abs=1e-6)
@@ -73,12 +187,9 @@ def test_demo_publishes_and_ends_by_itself(shared):
     ("rig", "modalities"),
     [("chest", {"ecg", "eda", "emg", "acc"}), ("dmer", {"eeg", "ppg", "gsr", "face"})],
 )
-def test_demo_of_the_other_rigs_says_that_its_weights_only_demonstrate(rig, modalities, shared):
-    words = ["demo", "--rig", rig, "--headless", "--seconds", "16", "--json"]
-    child = start(words, shared)
-    (source,) = until(prediction_streams, 80)
-    _, rows, labels, xml = receive(source, 3)
-    summary = result_of(child)
+def test_demo_of_the_other_rigs_says_that_its_weights_only_demonstrate(rig, modalities, sessions):
+    received, summary = sessions[rig].result()
+    rows, labels, xml = np.array(received["rows"]), received["labels"], received["xml"]
     assert labels[:-3] == summary["emotions"]
     np.testing.assert_allclose(rows[:, :-3].sum(axis=1), 1, atol=1e-5)
     assert "<simulated>true</simulated>" in xml
@@ -98,35 +209,17 @@ def test_demo_of_the_other_rigs_says_that_its_weights_only_demonstrate(rig, moda
     assert summary["dropped"] == 0
 
 
-def test_own_lsl_configuration_is_respected(tmp_path):
+def test_own_lsl_configuration_is_respected(sessions):
     """The demo joins the session of the user's file, where a client with the same file sees it."""
-    config = tmp_path / "mine.cfg"
-    config.write_text(
-        "[multicast]\nAddressesOverride = {239.255.172.215}\nInterfaces = {127.0.0.1}\n"
-        "TTLOverride = 0\n[ports]\nIPv6 = disable\n[lab]\nSessionID = my-own-lab\n"
-    )
-    env = {**environment(), "LSLAPICFG": str(config)}
-    del env["AFFECTSTREAM_LSL_SESSION"]
-    with running(["demo", "--headless", "--seconds", "40", "--json"], env) as child:
-
-        def listed():
-            assert child.poll() is None
-            status, text, _ = run(["streams", "--json"], env)
-            return status == 0 and "simulated E4 ppg P1" in text
-
-        until(listed, 60)
+    assert "simulated E4 ppg P1" in sessions["own session"].result()
     assert not prediction_streams()
 
 
-def test_two_people_are_recorded_and_predicted_together(shared, tmp_path):
-    with running(["simulate", "--people", "2"], shared):
-        child = start(
-            ["run", "--seconds", "16", "--record", tmp_path, "--link", "two", "--json"], shared
-        )
-        summary = result_of(child)
+def test_two_people_are_recorded_and_predicted_together(sessions):
+    summary = sessions["two people"].result()
     assert summary["participants"] == ["P1", "P2"]
-    folder = tmp_path / "sub-P1-P2" / "ses-1"
-    assert summary["recording"] == str(folder)
+    folder = Path(summary["recording"])
+    assert folder.parts[-2:] == ("sub-P1-P2", "ses-1")
     table = pd.read_parquet(folder / "predictions.parquet")
     assert set(table["participant"]) == {"P1", "P2"}
     assert len(table) == summary["windows"]
@@ -138,56 +231,80 @@ def test_two_people_are_recorded_and_predicted_together(shared, tmp_path):
     assert (folder / "events.tsv").read_text().startswith("onset\ttext\tstream")
 
 
-def test_lost_stream_is_masked_and_comes_back(shared):
-    others = ["simulate", "--drop", "ppg"]
-    only = ["simulate", "--drop", "eda", "--drop", "temperature", "--drop", "acc"]
-    with running(others, shared), running(only, shared) as pulse:
-        child = start(["run", "--seconds", "45", "--link", "lost", "--json"], shared)
-        (source,) = until(prediction_streams, 60)
-        # On a busy machine the first windows come late, and all at once.
-        until(lambda: pylsl.local_clock() - receive(source, 1)[0][-1] < 2.5, 30)
-        pulse.kill()
-        begin = time.monotonic()
-        stamps, rows, _, _ = receive(source, 10)
-        assert time.monotonic() - begin < 17
-        np.testing.assert_allclose(np.diff(stamps), 1.0, atol=1e-9)
-        # A quarter of the input is gone once the newest pulse is over five seconds old.
-        assert rows[-1, -1] < 0.8
-        with running(only, shared):
-            summary = result_of(child)
-    pulse_row = next(row for row in summary["streams"] if row["modality"] == "ppg")
-    assert pulse_row["gaps"] >= 1
-    assert summary["windows"] >= 15
-
-
-def test_subset_of_sensors(shared):
-    with running(["simulate", "--drop", "ppg", "--drop", "acc"], shared):
-        child = start(["run", "--seconds", "14", "--link", "subset", "--json"], shared)
-        summary = result_of(child)
+def test_subset_of_sensors(sessions):
+    summary = sessions["some sensors"].result()
     assert {m for m, used in summary["last"]["mask"].items() if used} == {"eda", "temperature"}
     assert sum(summary["last"]["distribution"]) == pytest.approx(1, abs=1e-6)
 
 
-def test_no_stream_is_one_sentence_and_status_2():
-    status, out, errors = run(["run", "--wait", "2", "--link", "none"])
+def test_no_stream_is_one_sentence_and_status_2(sessions):
+    status, out, errors = sessions["nothing"].result()
     assert (status, out) == (2, "")
     assert "found no stream for the rig 'wrist'" in errors
 
 
-def test_two_devices_for_one_role_are_listed_not_guessed(shared):
-    one = ["simulate", "--seed", "1", "--drop", "acc"]
-    # Another device that is no second person: the same participant, another source id.
-    two = ["simulate", "--seed", "9", "--drop", "acc"]
-    with running(one, shared), running(two, shared):
-        until(lambda: len(pylsl.resolve_byprop("type", "PPG", 2, 0.5)) == 2)
-        status, out, errors = run(["run", "--wait", "3", "--link", "both"], shared)
-        assert (status, out) == (2, "")
-        assert "affectstream-sim-1-ppg" in errors and "affectstream-sim-9-ppg" in errors
-        assert "--bind ppg=" in errors
-        choices = []
-        for modality in ("ppg", "eda", "temperature"):
-            choices += ["--bind", f"{modality}=affectstream-sim-9-{modality}"]
-        child = start(["run", "--seconds", "13", *choices, "--link", "chosen", "--json"], shared)
-        summary = result_of(child)
+def test_two_devices_for_one_role_are_listed_not_guessed(sessions):
+    (status, out, errors), summary = sessions["two devices"].result()
+    assert (status, out) == (2, "")
+    assert "affectstream-sim-1-ppg" in errors and "affectstream-sim-9-ppg" in errors
+    assert "--bind ppg=" in errors
     assert {row["samples"] > 0 for row in summary["streams"]} == {True}
     assert len(summary["streams"]) == 3
+
+
+# In this process's own network, after the others, since it looks at when things happen.
+
+
+def prediction_streams():
+    """Return the source ids of prediction streams on the network of this process."""
+    return sorted(info.source_id() for info in pylsl.resolve_byprop("type", "Affect", 1, 0.3))
+
+
+def rows_until(inlet, enough, most, seconds=60):
+    """Receive predictions until one is such, or so many have come; return stamps and rows."""
+    stamps, rows = [], []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and len(rows) < most:
+        sample, stamp = inlet.pull_sample(1.0)
+        if sample is not None:
+            stamps.append(stamp)
+            rows.append(sample)
+            if enough(stamp, sample):
+                break
+    return np.array(stamps), np.array(rows)
+
+
+def test_lost_stream_is_masked_and_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("AFFECTSTREAM_ENGINES", str(tmp_path / "engines"))
+    shared = {**environment(), **lsl.environment(lsl.configure(loopback=True))}
+    others = ["simulate", "--drop", "ppg"]
+    only = ["simulate", "--drop", "eda", "--drop", "temperature", "--drop", "acc"]
+    words = ["run", "--rig", prompt_rig(tmp_path), "--wait", "60", "--link", "lost", "--json"]
+    with (
+        running(others, shared),
+        running(only, shared) as pulse,
+        running(words, shared) as child,
+    ):
+        (source,) = until(prediction_streams, 60)
+        (found,) = until(lambda: pylsl.resolve_byprop("source_id", source, 1, 0.5), 60)
+        inlet = pylsl.StreamInlet(found)
+        # On a busy machine the first windows come late, and all at once.
+        rows_until(
+            inlet, lambda stamp, row: pylsl.local_clock() - stamp < 2.5 and row[-1] > 0.9, 60
+        )
+        pulse.kill()
+        begin = time.monotonic()
+        # A quarter of the input is gone once the newest pulse is over five seconds old.
+        stamps, rows = rows_until(inlet, lambda _, row: row[-1] < 0.8, 10)
+        assert rows[-1, -1] < 0.8
+        assert time.monotonic() - begin < 17
+        np.testing.assert_allclose(np.diff(stamps), 1.0, atol=1e-9)
+        with running(only, shared):
+            _, rows = rows_until(inlet, lambda _, row: row[-1] > 0.8, 60)
+            assert rows[-1, -1] > 0.8
+            operator = LinkClient.connect("lost", 20.0)
+            operator.send({"t": "quit"})
+            operator.close()
+            summary = result_of(child)
+    pulse_row = next(row for row in summary["streams"] if row["modality"] == "ppg")
+    assert pulse_row["gaps"] >= 1

@@ -29,7 +29,8 @@ def rig(tmp_path_factory):
     wrist, dmer = ((files / f"{name}.toml").read_text("utf-8") for name in ("wrist", "dmer"))
     path = tmp_path_factory.mktemp("rig") / "wrist-face.toml"
     path.write_text(
-        wrist.replace('"wrist"', '"wrist-face"') + dmer[dmer.index("[modalities.face]") :]
+        wrist.replace('"wrist"', '"wrist-face"').replace("warm_up = 10.0", "warm_up = 3.0")
+        + dmer[dmer.index("[modalities.face]") :]
     )
     return path
 
@@ -44,7 +45,7 @@ def sessions(rig, tmp_path_factory):
     for sensor in ("eeg", "ppg", "gsr"):
         camera += ["--drop", sensor]
     arguments = ["run", "--rig", rig, "--checkpoint", checkpoint, "--json", "--wait", "60"]
-    arguments += ["--seconds", "16"]
+    arguments += ["--seconds", "11"]
     with running(["simulate"], env), running(camera, env):
         children = {
             name: start([*arguments, "--record", folder / name, "--link", name, *options], env)

