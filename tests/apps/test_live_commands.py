@@ -293,11 +293,12 @@ def test_lost_stream_is_masked_and_comes_back(tmp_path, monkeypatch):
             inlet, lambda stamp, row: pylsl.local_clock() - stamp < 2.5 and row[-1] > 0.9, 60
         )
         pulse.kill()
-        begin = time.monotonic()
-        # A quarter of the input is gone once the newest pulse is over five seconds old.
-        stamps, rows = rows_until(inlet, lambda _, row: row[-1] < 0.8, 10)
+        lost = pylsl.local_clock()
+        # A quarter of the input is gone once the newest pulse is over five seconds old; that is a
+        # matter of the windows' own times, however late a busy machine sends them.
+        stamps, rows = rows_until(inlet, lambda _, row: row[-1] < 0.8, 60, 120)
         assert rows[-1, -1] < 0.8
-        assert time.monotonic() - begin < 17
+        assert stamps[-1] - lost < 10
         np.testing.assert_allclose(np.diff(stamps), 1.0, atol=1e-9)
         with running(only, shared):
             _, rows = rows_until(inlet, lambda _, row: row[-1] > 0.8, 60)
