@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from model.checkpoint import Checkpoint, check_rig, load_checkpoint
 from model.predictor import Predictor
 from realtime.errors import InputError
 from realtime.files import open_recording
-from realtime.markers import parse_marker
+from realtime.markers import first_baseline, parse_marker
 from realtime.offline import ROUND_SECONDS, bind_recording, score
 from realtime.recording import Recording
 from realtime.rig import Rig, load_rig
@@ -70,16 +71,10 @@ class ScoreSettings:
 
 def baseline_of(recording: Recording) -> tuple[float, float] | None:
     """Return the first pair of baseline markers, in seconds from the recording's start."""
-    start = None
-    for marker in sorted(recording.markers, key=lambda marker: marker.time):
-        event = parse_marker(marker.text)
-        if event is None:
-            continue
-        if event.event == "baseline_start":
-            start = marker.time
-        elif event.event == "baseline_stop" and start is not None:
-            return start - recording.start, marker.time - recording.start
-    return None
+    read = ((marker.time, parse_marker(marker.text)) for marker in recording.markers)
+    events = sorted(((at, event) for at, event in read if event), key=itemgetter(0))
+    marked = first_baseline(events)
+    return marked and (marked[0] - recording.start, marked[1] - recording.start)
 
 
 def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any]:

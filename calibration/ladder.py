@@ -181,7 +181,7 @@ def fit(
     ]  # fmt: skip
     rungs: list[Rung] = []
     total = len(reachable) + 1
-    for done, name in enumerate(reachable if guard or progress else ()):
+    for done, name in enumerate(reachable if guard else ()):
         rungs.append(_judged(base, rated, name))
         if progress is not None:
             progress(name, done + 1, total)

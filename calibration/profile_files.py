@@ -40,7 +40,7 @@ def profile_folder(root: Path, name: str) -> Path:
     if folder.is_symlink():
         raise InputError(
             f"the profile {name!r} in {str(root)!r} is a link to elsewhere: put the folder itself "
-            "there, or name its own --root"
+            "there, or name its own --profiles"
         )
     return folder
 
@@ -76,7 +76,7 @@ def save_profile(profile: Profile, root: Path) -> Profile:
     except OSError as error:
         raise InputError(
             f"cannot write the profile {str(folder)!r} ({error.strerror}): make room there, or "
-            "give another --root"
+            "give another --profiles"
         ) from error
     _tidy(folder, contents)
     return dataclasses.replace(profile, hash=hashlib.sha256(description).hexdigest())

@@ -28,7 +28,7 @@ from model.labels import LabelSet
 from realtime.baseline import Population
 from realtime.e4 import is_e4_folder
 from realtime.errors import InputError
-from realtime.markers import parse_marker
+from realtime.markers import first_baseline, parse_marker
 from realtime.metadata import clean
 from realtime.offline import bind_recording, windows_of
 from realtime.recording import Recording, plausible_stamps
@@ -103,7 +103,8 @@ def trials_of(
         If the recording has no rated trial, or a table does not fit.
     """
     events, notes = _events_of(recording, labels, participant)
-    stretch = baseline or _stated(recording, events)
+    marked = first_baseline(events)
+    stretch = baseline or (marked and (marked[0] - recording.start, marked[1] - recording.start))
     modalities = [one.name for one in rig.modalities if one.name in population.mean]
     collector = TrialCollector(
         participant, modalities, rig.hop, _epoch(recording), TrialSettings(memory=math.inf)
@@ -231,17 +232,6 @@ def _of_person(
         if event.participant in ("", name)
     ]
     return in_order(own), notes
-
-
-def _stated(recording: Recording, events: Sequence[Timed]) -> tuple[float, float] | None:
-    """Return the first stretch between baseline markers, in seconds from the recording's start."""
-    start = None
-    for time, event in events:
-        if event.event == "baseline_start":
-            start = time
-        elif event.event == "baseline_stop" and start is not None:
-            return start - recording.start, time - recording.start
-    return None
 
 
 def _nothing_of_ours(recording: Recording) -> str:

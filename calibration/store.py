@@ -99,7 +99,7 @@ def list_profiles(root: Path) -> list[Entry]:
         return []
     except OSError as error:
         raise InputError(
-            f"cannot read the profiles in {str(root)!r} ({error.strerror}): give another --root"
+            f"cannot read the profiles in {str(root)!r} ({error.strerror}): give another --profiles"
         ) from error
     return [entry(root, name) for name in names if _is_id(name)]
 

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pylsl
@@ -150,6 +150,20 @@ def parse_marker(text: str) -> Event | None:
         order=tuple(order),
         **texts,
     )
+
+
+def first_baseline(events: Iterable[tuple[float, Event]]) -> tuple[float, float] | None:
+    """Return the first stretch between baseline markers, of events with their times, in order.
+
+    A start that is marked again counts from then on.
+    """
+    start = None
+    for time, event in events:
+        if event.event == "baseline_start":
+            start = time
+        elif event.event == "baseline_stop" and start is not None:
+            return start, time
+    return None
 
 
 def is_marker_stream(info: StreamInfo) -> bool:

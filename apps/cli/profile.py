@@ -45,7 +45,7 @@ def profile(
     yes: Annotated[
         bool, typer.Option("--yes", help="With forget: do not ask for the id again.")
     ] = False,
-    root: Annotated[
+    profiles: Annotated[
         Path | None,
         typer.Option(help="Folder of the profiles; by default in the user's own data."),
     ] = None,
@@ -55,7 +55,7 @@ def profile(
     from calibration import exchange, store
 
     given = _checked(action, words or [], rename, yes)
-    folder = root if root is not None else store.default_root()
+    folder = profiles if profiles is not None else store.default_root()
     result: dict[str, Any]
     if action == "list":
         found = [store.summary(one) for one in store.list_profiles(folder)]

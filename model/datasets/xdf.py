@@ -17,7 +17,7 @@ from typing import ClassVar
 from model.datasets.base import Dataset, Session, Trial
 from model.labels import PANAS10, LabelSet
 from realtime.errors import InputError
-from realtime.markers import Event, parse_marker
+from realtime.markers import Event, first_baseline, parse_marker
 from realtime.recording import Recording
 from realtime.xdf import read_xdf
 
@@ -54,7 +54,7 @@ class XdfRecordings(Dataset):
             events = list(_events(recording, person))
             name = f"{person}/{path.relative_to(root).as_posix()}"
             trials = tuple(_trials(events, self.labels, path, number))
-            stretch = _baseline(events)
+            stretch = first_baseline(events)
             if not trials and stretch is None:
                 continue
             seen[person] = number + 1
@@ -96,16 +96,6 @@ def _events(recording: Recording, person: str) -> Iterator[tuple[float, Event]]:
         # A recording of one person may call them P1, as a session does unless told otherwise.
         if event is not None and event.participant in ("", "P1", person):
             yield marker.time, event
-
-
-def _baseline(events: list[tuple[float, Event]]) -> tuple[float, float] | None:
-    start = None
-    for time, event in events:
-        if event.event == "baseline_start":
-            start = time
-        elif event.event == "baseline_stop" and start is not None:
-            return start, time
-    return None
 
 
 def _trials(

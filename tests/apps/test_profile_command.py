@@ -29,7 +29,7 @@ class Command:
         self.root, self._capsys = root, capsys
 
     def __call__(self, *words: object) -> tuple[int, str, str]:
-        status = main(["profile", *map(str, words), "--root", str(self.root)])
+        status = main(["profile", *map(str, words), "--profiles", str(self.root)])
         return status, *self._capsys.readouterr()
 
     def json(self, *words: object) -> Any:
