@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 
 from apps.broadcast import Broadcast
 from realtime.engine import Engine
@@ -21,14 +22,21 @@ class Baselines:
     stated : tuple of float or None
         Stretch in seconds from each person's first sample, as ``--baseline`` gives it.
     broadcast : Broadcast or None
+    told : callable
+        Called with participant, start and stop of a stretch that no marker states.
     """
 
     def __init__(
-        self, engine: Engine, stated: tuple[float, float] | None, broadcast: Broadcast | None
+        self,
+        engine: Engine,
+        stated: tuple[float, float] | None,
+        broadcast: Broadcast | None,
+        told: Callable[[str, float, float], None],
     ) -> None:
         self._engine = engine
         self._stated = stated
         self._broadcast = broadcast
+        self._told = told
 
     def follow(self) -> None:
         """Apply ``--baseline`` to everybody whose first sample is there."""
@@ -36,8 +44,9 @@ class Baselines:
             return
         for person in self._engine.participants.values():
             if person.normaliser.stretch is None and person.start is not None:
-                start, stop = self._stated
-                person.normaliser.state_baseline(person.start + start, person.start + stop)
+                start, stop = (person.start + edge for edge in self._stated)
+                person.normaliser.state_baseline(start, stop)
+                self._told(person.name, start, stop)
 
     def take(self, event: Event, moment: float) -> None:
         """Begin or end the stretch of one person, or of everybody, if that is what an event says.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.link import LinkServer, pack_signals
+from model.labels import LabelSet
 from realtime.binding import AmbiguousBinding
 from realtime.engine import Cells, Engine, Result
 from realtime.live import LiveStreams
@@ -36,8 +37,7 @@ class Broadcast:
         self,
         version: str,
         rig: Rig,
-        emotions: Sequence[str],
-        negative: NDArray[np.bool_],
+        labels: LabelSet,
         training_mean: NDArray[np.float64],
         checkpoint: dict[str, str | None],
         participants: Sequence[str],
@@ -64,8 +64,13 @@ class Broadcast:
                         for m in rig.modalities
                     ],
                 },
-                "emotions": list(emotions),
-                "negative": [bool(x) for x in negative],
+                "emotions": list(labels.emotions),
+                "negative": [valence < 0 for valence in labels.valence],
+                "labels": {
+                    "name": labels.name,
+                    "instrument": labels.instrument,
+                    "scale": list(labels.scale),
+                },
                 "training_mean": [float(x) for x in training_mean],
                 "checkpoint": checkpoint,
                 "participants": list(participants),
@@ -180,6 +185,22 @@ class Broadcast:
                 "state": state,
                 "start": start,
                 "stop": stop,
+            }
+        )
+
+    def profile(
+        self, participant: str, state: str, trials: int, step: str, radius: float, text: str
+    ) -> None:
+        """Send where a person's profile stands: ``fitting``, ``ready`` or ``failed``."""
+        self.server.send(
+            {
+                "t": "profile",
+                "participant": participant,
+                "state": state,
+                "trials": trials,
+                "step": step,
+                "radius": radius,
+                "text": text,
             }
         )
 

@@ -8,9 +8,9 @@ From the engine:
 ``hello``
     version, rig (name, description, hop, modalities: name, role, unit, rate, channels, face: its
     only channel says whether a face was found),
-    emotions, negative (a bool an emotion), training_mean, checkpoint (name, hash, trained_on,
-    notice: what must stay on the screen, or None), participants. Again whenever one of these
-    changes.
+    emotions, negative (a bool an emotion), labels (name, instrument, scale), training_mean,
+    checkpoint (name, hash, trained_on, notice: what must stay on the screen, or None),
+    participants. Again whenever one of these changes.
 ``signals``
     participant, modality, times (bytes, float64), values (bytes, float32, a row a sample),
     channels: the filtered samples since the last message; see `pack_signals`.
@@ -28,6 +28,9 @@ From the engine:
     path, since, fault; each may be None.
 ``baseline``
     participant, state (idle, marking, stated), start, stop.
+``profile``
+    participant, state (fitting, ready, failed), trials, step, radius, text (why it failed): what
+    calibration knows of a person who has a profile.
 ``choice``
     participant, modality, candidates (key, name, source_id, type), message: several devices fit
     one role. Without candidates the question is withdrawn.
@@ -37,8 +40,9 @@ From the engine:
     The engine ends as it was told; sent by `LinkServer.close`.
 
 From a dashboard: ``baseline`` (participant, action: start or stop), ``marker`` (text), ``event``
-(the fields of an event as a marker has them, see `realtime.markers`), ``record`` (action; a start
-while recording changes nothing), ``bind`` (participant, modality, key), ``quit``.
+(the fields of an event as a marker has them, see `realtime.markers`; age: how many seconds ago it
+was), ``record`` (action; a start while recording changes nothing), ``bind`` (participant, modality,
+key), ``quit``.
 """
 
 from __future__ import annotations
@@ -95,7 +99,7 @@ class LinkServer:
     """The engine's end: sends to any number of dashboards, and never waits for one.
 
     A new client is first sent what still holds (the latest `hello`, `streams`, `recording`, each
-    `baseline` and each `choice`), the windows of the last ten minutes and the latest markers.
+    `baseline`, `profile` and `choice`), the windows of the last ten minutes and the latest markers.
 
     Parameters
     ----------

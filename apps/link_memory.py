@@ -15,7 +15,7 @@ MARKERS = 200
 class Memory:
     """What a new client is told first."""
 
-    _ORDER = ("hello", "streams", "recording", "baseline", "choice")
+    _ORDER = ("hello", "streams", "recording", "baseline", "profile", "choice")
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, ...], Frame] = {}
@@ -50,7 +50,7 @@ def state_key(message: Mapping[str, Any]) -> tuple[str, ...] | None:
     kind = str(message["t"])
     if kind in ("hello", "streams", "recording"):
         return (kind,)
-    if kind == "baseline":
+    if kind in ("baseline", "profile"):
         return (kind, str(message.get("participant")))
     if kind == "choice":
         return (kind, str(message.get("participant")), str(message.get("modality")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -11,10 +12,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+_log = logging.getLogger(__name__)
+
 # Set for a child whose standard input is a pipe that its parent holds open.
 TIED = "AFFECTSTREAM_TIED"
 
-ENDING = 15.0  # s that a process may take to finish its recording once its parent is gone
+ENDING = 90.0
+"""Seconds that a process may take to finish its recording, and to fit what was rated last."""
+
+QUIET = 3.0  # s of waiting that need no explanation
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -41,10 +47,18 @@ def stop(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
         with contextlib.suppress(OSError):
             child.stdin.close()
     try:
-        child.wait(patience)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(min(patience, QUIET))
+            return
+        if patience > QUIET:
+            _log.info("waiting for process %d to keep its results; Ctrl-C ends it", child.pid)
+            child.wait(patience - QUIET)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        _log.warning("process %d did not end within %g s and was killed", child.pid, patience)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def end_with_parent() -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,16 @@ import numpy as np
 
 from apps.predictions import PredictionTable, write_table
 from calibration.artefact_files import load_artefacts
+from calibration.predictor import PersonalPredictor
+from calibration.profile import Profile, check
+from calibration.profile_files import load_profile
+from calibration.runs import named
+from calibration.statements import own_streams, rated_within, stated_rest
 from model.checkpoint import Checkpoint, check_rig, load_checkpoint
-from model.predictor import Predictor
+from realtime.engine import Engine
 from realtime.errors import InputError
 from realtime.files import open_recording
-from realtime.markers import first_baseline, parse_marker
-from realtime.offline import ROUND_SECONDS, bind_recording, score
+from realtime.offline import ROUND_SECONDS, bind_recording, play
 from realtime.recording import Recording
 from realtime.rig import Rig, load_rig
 from realtime.window import Prediction, Window
@@ -45,8 +48,8 @@ class ScoreSettings:
         Path; None: no prediction, features alone.
     device : str
     baseline : tuple of float or None
-        Seconds from the recording's start; None: a pair of baseline markers, or else a running
-        estimate.
+        Seconds from the recording's start; None: what the recording states, else the profile's
+        rest, else a running estimate.
     choices : mapping of str to str
         Chosen streams, as ``--bind`` gives them.
     participant : str
@@ -56,6 +59,9 @@ class ScoreSettings:
         How much is pushed at a time; changes nothing in the result.
     artefacts : str or None
         File of an artefact filter for the person's EEG.
+    profile : tuple of str or None
+        Folder of profiles, and the id of the one whose model predicts; the participant is of the
+        same id.
     """
 
     rig: str
@@ -67,14 +73,7 @@ class ScoreSettings:
     features: bool = False
     chunk_seconds: float = ROUND_SECONDS
     artefacts: str | None = None
-
-
-def baseline_of(recording: Recording) -> tuple[float, float] | None:
-    """Return the first pair of baseline markers, in seconds from the recording's start."""
-    read = ((marker.time, parse_marker(marker.text)) for marker in recording.markers)
-    events = sorted(((at, event) for at, event in read if event), key=itemgetter(0))
-    marked = first_baseline(events)
-    return marked and (marked[0] - recording.start, marked[1] - recording.start)
+    profile: tuple[str, str] | None = None
 
 
 def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any]:
@@ -88,26 +87,59 @@ def score_file(path: str, settings: ScoreSettings, folder: str) -> dict[str, Any
         If the recording, rig or checkpoint is not usable, or the folder holds something else.
     """
     rig = load_rig(settings.rig)
-    checkpoint = None
+    checkpoint = profile = None
     if settings.checkpoint is not None:
         checkpoint = load_checkpoint(Path(settings.checkpoint))
         check_rig(checkpoint, rig)
-    key = _key(path, settings, checkpoint)
+        profile = _profile(settings, checkpoint, rig)
+    key = _key(path, settings, checkpoint, profile)
     target = Path(folder)
     done = _finished(target, key, path)
     if done is not None:
         return done
     recording = open_recording(path)
-    predictor = _Nothing() if checkpoint is None else Predictor(checkpoint, settings.device)
     begin = time.perf_counter()
-    table, notes = _score(recording, rig, checkpoint, predictor, settings)
+    table, notes = _score(recording, rig, checkpoint, profile, settings)
     seconds = time.perf_counter() - begin
     if not len(table):
         raise InputError(
             f"{path!r} gives no window: it has less than {rig.warm_up:g} s of data for the rig "
             f"{rig.name!r}"
         )
-    return _write(target, key, path, recording, table, settings, checkpoint, notes, seconds)
+    summary = {
+        "path": path,
+        "key": key,
+        "participant": settings.participant,
+        "checkpoint": None if checkpoint is None else checkpoint.hash,
+        "profile": None if profile is None else described(profile),
+        "demonstration": checkpoint is not None and checkpoint.demonstration,
+        "notice": UNPREDICTED if checkpoint is None else checkpoint.notice,
+        "notes": notes,
+        "faults": list(recording.faults) + [f for s in recording.streams for f in s.faults],
+    }
+    return _write(target, summary, table, settings.features, recording.start, seconds)
+
+
+def described(profile: Profile) -> dict[str, Any]:
+    """Return which model a profile's is, as plain values."""
+    return {
+        "id": profile.id,
+        "hash": profile.hash,
+        "step": profile.model.step,
+        "trials": profile.model.trials,
+        "radius": profile.model.radius,
+        "baseline": profile.baseline is not None,
+    }
+
+
+def _profile(settings: ScoreSettings, checkpoint: Checkpoint, rig: Rig) -> Profile | None:
+    """Return the profile whose model is to predict, if there is to be one."""
+    if settings.profile is None:
+        return None
+    root, name = settings.profile
+    profile = load_profile(Path(root), name)
+    check(profile, checkpoint, rig)
+    return profile
 
 
 class _Nothing:
@@ -125,66 +157,94 @@ def _score(
     recording: Recording,
     rig: Rig,
     checkpoint: Checkpoint | None,
-    predictor: Predictor | _Nothing,
+    profile: Profile | None,
     settings: ScoreSettings,
 ) -> tuple[PredictionTable, list[str]]:
-    stretch = settings.baseline or baseline_of(recording)
-    bound = bind_recording(recording, rig, settings.participant, dict(settings.choices))
+    who = settings.participant
+    stretch = settings.baseline or stated_rest(recording, who)
+    own = own_streams(recording, who, settings.choices)
+    bound = bind_recording(own, rig, who, dict(settings.choices))
     notes = [f"{b.modality}: {note}" for b in bound.bindings for note in b.notes]
     missing = [m.name for m in rig.modalities if m.name not in {b.modality for b in bound.bindings}]
     if missing:
         notes.append(f"missing: {', '.join(missing)}")
     notes += [sentence for sentences in bound.refusals.values() for sentence in sentences]
-    artefacts = None
+    artefacts = {}
     if settings.artefacts is not None:
-        artefacts, _ = load_artefacts(Path(settings.artefacts))
-        notes.append(f"artefacts: {settings.artefacts} ({artefacts.method})")
-    table = PredictionTable(rig, predictor.emotions)
-    for result in score(
-        recording,
+        artefacts[who], _ = load_artefacts(Path(settings.artefacts))
+        notes.append(f"artefacts: {settings.artefacts} ({artefacts[who].method})")
+    predictor = _predictor(checkpoint, profile, settings)
+    engine = Engine(
         rig,
         predictor,
         None if checkpoint is None else checkpoint.population,
-        participant=settings.participant,
-        baseline=stretch,
-        choices=dict(settings.choices),
-        chunk_seconds=settings.chunk_seconds,
+        {who: (own.start + stretch[0], own.start + stretch[1])} if stretch else None,
         artefacts=artefacts,
-    ):
-        table.add(result)
+        rests={who: profile.baseline} if profile and profile.baseline else None,
+    )
+    engine.bind(bound.bindings)
+    if profile is not None:
+        notes += _doubts(recording, profile)
+    table = PredictionTable(rig, predictor.emotions)
+    for windows in play(own, engine, settings.chunk_seconds):
+        for result in engine.predict(windows):
+            table.add(result)
     return table, notes
+
+
+def _predictor(
+    checkpoint: Checkpoint | None, profile: Profile | None, settings: ScoreSettings
+) -> PersonalPredictor | _Nothing:
+    """Return what predicts; as live, a model that rests on no trial is left out."""
+    if checkpoint is None:
+        return _Nothing()
+    own = profile is not None and profile.model.trials > 0
+    models = {settings.participant: profile.model} if profile and own else None
+    return PersonalPredictor(checkpoint, settings.device, models)
+
+
+def _doubts(recording: Recording, profile: Profile) -> list[str]:
+    """Say what a reader must know of figures by a person's own model."""
+    if not profile.model.trials:
+        return [
+            f"the profile {profile.id!r} has no model of its own yet: the checkpoint as it is "
+            "predicts"
+        ]
+    seen = rated_within(recording, profile.trials)
+    if not seen:
+        return []
+    names = ", ".join(named(trial.trial) for trial in seen[:20])
+    return [
+        f"this recording holds {len(seen)} of the {len(profile.trials)} rated trials of the "
+        f"profile {profile.id!r} ({names}{', ...' if len(seen) > 20 else ''}): its figures are "
+        "not held out, and say nothing of how well the model predicts"
+    ]
 
 
 def _write(
     target: Path,
-    key: str,
-    path: str,
-    recording: Recording,
+    facts: Mapping[str, Any],
     table: PredictionTable,
-    settings: ScoreSettings,
-    checkpoint: Checkpoint | None,
-    notes: list[str],
+    features: bool,
+    start: float,
     seconds: float,
 ) -> dict[str, Any]:
     predictions = table.predictions()
     try:
         target.mkdir(parents=True, exist_ok=True)
         files = []
-        if checkpoint is not None:
-            write_table(predictions, target / "predictions.parquet")
+        if facts["checkpoint"] is not None:
+            own = facts["profile"]
+            known = {"affectstream.profile": json.dumps(own)} if own is not None else None
+            write_table(predictions, target / "predictions.parquet", known)
             files.append("predictions.parquet")
-        if settings.features:
+        if features:
             write_table(table.features(), target / "features.parquet")
             files.append("features.parquet")
         emotions = predictions.columns[2 : 2 + len(table.emotions)]
-        length = float(predictions["time"].iloc[-1] - recording.start)
+        length = float(predictions["time"].iloc[-1] - start)
         summary = {
-            "path": path,
-            "key": key,
-            "participant": settings.participant,
-            "checkpoint": None if checkpoint is None else checkpoint.hash,
-            "demonstration": checkpoint is not None and checkpoint.demonstration,
-            "notice": UNPREDICTED if checkpoint is None else checkpoint.notice,
+            **facts,
             "windows": len(predictions),
             "length": length,
             "emotions": list(emotions),
@@ -195,8 +255,6 @@ def _write(
                 for column in predictions.columns
                 if column.startswith("mask.")
             },
-            "notes": notes,
-            "faults": list(recording.faults) + [f for s in recording.streams for f in s.faults],
             "folder": str(target),
             "files": files,
             "seconds": round(seconds, 3),
@@ -212,13 +270,15 @@ def _write(
     return summary
 
 
-def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint | None) -> str:
+def _key(
+    path: str, settings: ScoreSettings, checkpoint: Checkpoint | None, profile: Profile | None
+) -> str:
     """Return what a result depends on, hashed: the recording's files and all settings."""
     root = Path(path)
     files = sorted(root.rglob("*")) if root.is_dir() else [root]
     stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     rig = load_rig(settings.rig)
-    facts = [
+    facts: list[Any] = [
         stamps,
         repr(rig),
         None if checkpoint is None else checkpoint.hash,
@@ -229,6 +289,8 @@ def _key(path: str, settings: ScoreSettings, checkpoint: Checkpoint | None) -> s
     ]
     if settings.artefacts is not None:
         facts.append(hashlib.sha256(Path(settings.artefacts).read_bytes()).hexdigest())
+    if profile is not None:
+        facts.append(["profile", profile.id, profile.hash])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

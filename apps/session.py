@@ -14,17 +14,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pylsl
 
 from apps.baselines import Baselines
 from apps.broadcast import Broadcast
 from apps.latency import Latency
 from apps.link import LinkServer
+from apps.personal_models import PersonalModels
 from apps.reference import Reference
 from apps.session_recording import SessionRecording
 from apps.session_settings import SessionSettings
 from apps.session_summary import result_figures, stream_figures
+from calibration.predictor import PersonalPredictor
+from calibration.store import default_root
 from model.checkpoint import software_versions
-from model.predictor import Predictor
+from realtime.baseline import Rest
 from realtime.binding import AmbiguousBinding
 from realtime.discovery import Discovery
 from realtime.engine import Engine, Result
@@ -39,6 +43,7 @@ _log = logging.getLogger(__name__)
 POLL_EVERY = 0.04  # s; a push costs nearly the same for 7 samples as for 700
 FOLLOW_EVERY = 0.5  # s between two looks at what is on the network
 PATIENCE = 600.0  # s of samples kept while they wait for a window
+LONGEST_ANSWER = 86400.0  # s between an event and its command
 
 
 class Session:
@@ -57,13 +62,18 @@ class Session:
     def __init__(self, settings: SessionSettings) -> None:
         self.settings = settings
         rig, checkpoint = settings.rig, settings.checkpoint
-        self.predictor = Predictor(checkpoint, settings.device)
+        self.predictor = PersonalPredictor(checkpoint, settings.device)
         self.engine = Engine(
             rig,
             self.predictor,
             checkpoint.population,
             limit=PATIENCE,
             artefacts=settings.artefacts,
+            rests={
+                name: profile.baseline
+                for name, profile in settings.profiles.items()
+                if profile.baseline is not None
+            },
         )
         self.latency = Latency()
         self.windows = 0
@@ -102,7 +112,18 @@ class Session:
         )
         self._server = LinkServer(settings.link) if settings.link else None
         self._broadcast = Broadcast(self._server) if self._server else None
-        self._baselines = Baselines(self.engine, settings.baseline, self._broadcast)
+        self._models = PersonalModels(
+            rig,
+            checkpoint,
+            self.predictor,
+            settings.profiles,
+            settings.profile_root or default_root(),
+            self._rest,
+            self._broadcast,
+        )
+        self._baselines = Baselines(
+            self.engine, settings.baseline, self._broadcast, self._models.baseline
+        )
         self._commands: dict[str, Callable[[dict[str, Any]], None]] = {
             "baseline": self._on_baseline,
             "marker": self._on_marker,
@@ -118,6 +139,7 @@ class Session:
             _log.warning("%s", self.settings.checkpoint.notice)
         try:
             self._greet()
+            self._models.greet()
             self._find_streams()
             if self.settings.record is not None:
                 self._record()
@@ -135,8 +157,11 @@ class Session:
             _log.info("stopped by the operator")
         finally:
             self._recording.stop()
-            summary = self.summary()
-            self.close()
+            try:
+                self._models.close()
+                summary = self.summary()
+            finally:
+                self.close()
         return summary
 
     def step(self) -> None:
@@ -155,6 +180,7 @@ class Session:
         self._baselines.follow()
         for result in self.engine.predict(self.engine.windows_now(time.perf_counter())):
             self._publish(result)
+        self._models.step()
         if self._server and self._broadcast:
             now = time.perf_counter()
             for command in self._server.receive():
@@ -186,6 +212,7 @@ class Session:
             "participants": sorted(self.engine.participants),
             "windows": self.windows,
             "emotions": list(self.predictor.emotions),
+            "profiles": self._models.summary(),
             "last": None if last is None else result_figures(last),
             "latency_ms": self.latency.summary(),
             "streams": streams,
@@ -257,8 +284,7 @@ class Session:
         self._broadcast.hello(
             software_versions().get("affectstream", ""),
             self.settings.rig,
-            self.predictor.emotions,
-            self._negative,
+            checkpoint.labels,
             self.predictor.training_mean,
             {
                 "name": checkpoint.rig,
@@ -266,13 +292,14 @@ class Session:
                 "trained_on": checkpoint.trained_on,
                 "notice": checkpoint.notice,
             },
-            sorted(self.engine.participants) or ["P1"],
+            sorted(self.engine.participants) or sorted(self.settings.participants) or ["P1"],
         )
 
     # Windows.
 
     def _publish(self, result: Result) -> None:
         window = result.window
+        self._models.window(window)
         outlet = self._outlets.get(window.participant)
         if outlet is None:
             outlet = self._outlets[window.participant] = self._open_outlet(window.participant)
@@ -308,6 +335,15 @@ class Session:
             checkpoint.notice,
         )
 
+    def _rest(self, participant: str) -> Rest | None:
+        """Return somebody's features in a stated baseline that is over."""
+        person = self.engine.participants.get(participant)
+        latest = self._latest.get(participant)
+        if person is None or latest is None or person.normaliser.stretch is None:
+            return None
+        over = latest.window.time >= person.normaliser.stretch[1]
+        return person.normaliser.rest if over else None
+
     # Markers, commands.
 
     def _take_marker(self, stamp: float, marker: Marker) -> None:
@@ -317,6 +353,7 @@ class Session:
         event = parse_marker(marker.text)
         if event is not None:
             self._baselines.take(event, marker.time)
+            self._models.event(event, marker.time)
 
     def _record(self) -> None:
         self._recording.start(self.live, self._marker_infos(), sorted(self.engine.participants))
@@ -331,9 +368,9 @@ class Session:
             recording = self._recording
             self._broadcast.recording(recording.path, recording.since, recording.fault)
 
-    def _operator(self, event: Event) -> None:
-        """Publish one of the operator's events as a marker, and act on it."""
-        marker = self._markers_out.push(event)
+    def _operator(self, event: Event, age: float = 0.0) -> None:
+        """Publish one of the operator's events, `age` seconds old, as a marker, and act on it."""
+        marker = self._markers_out.push(event, pylsl.local_clock() - age)
         self._take_marker(marker.time, marker)
 
     def _obey(self, command: dict[str, Any]) -> None:
@@ -351,15 +388,21 @@ class Session:
         self._operator(Event("note", text=str(command.get("text", ""))))
 
     def _on_event(self, command: dict[str, Any]) -> None:
-        fields = {name: value for name, value in command.items() if name != "t"}
+        fields = {name: value for name, value in command.items() if name not in ("t", "age")}
         try:
+            age = max(0.0, float(command.get("age", 0.0)))  # NaN is none
             event = parse_marker(json.dumps({**fields, "affectstream": VERSION}))
         except (TypeError, ValueError, RecursionError):
-            event = None
-        if event is None:
-            self._warn(InputError(f"no event: {str(fields)[:200]!r}: send the fields of a marker"))
+            age, event = 0.0, None
+        if event is None or age > LONGEST_ANSWER:
+            self._warn(
+                InputError(
+                    f"no event, or more than {LONGEST_ANSWER:g} s old: {str(command)[:200]!r}: "
+                    "send the fields of a marker"
+                )
+            )
         else:
-            self._operator(event)
+            self._operator(event, age)
 
     def _on_record(self, command: dict[str, Any]) -> None:
         if command.get("action") != "start":

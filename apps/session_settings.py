@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from calibration.profile import Profile
 from model.checkpoint import Checkpoint
 from realtime.features.artefacts import ArtefactFilter
 from realtime.rig import Rig
@@ -38,6 +39,10 @@ class SessionSettings:
         Give up if no stream was found within so many seconds; None waits for ever.
     artefacts : mapping of str to ArtefactFilter
         What was fitted to participants' EEG.
+    profiles : mapping of str to Profile
+        By participant; begun or loaded, and fitting the checkpoint and the rig.
+    profile_root : Path or None
+        Folder that better profiles are saved to; None only where there are none.
     link : str or None
         Name under which dashboards find the engine; None: no dashboards.
     """
@@ -53,4 +58,6 @@ class SessionSettings:
     seconds: float | None = None
     wait: float | None = 10.0
     artefacts: Mapping[str, ArtefactFilter] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    profile_root: Path | None = None
     link: str | None = None

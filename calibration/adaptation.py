@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.held import Held, trivial_predictions
-from calibration.ladder import RUNGS, STEPS, Base, Personal, Progress, Rated, fit
-from calibration.personal import PersonalModel
+from calibration.ladder import RUNGS, Base, Personal, Progress, Rated, fit
+from calibration.personal import STEPS, PersonalModel
 from calibration.trials import RatedTrial, evidence
 from model.adaptation import Adaptation, Evidence, LabelShrinkage, Predicts
 from model.batch import some
@@ -109,7 +109,10 @@ class Calibration:
 
 
 def calibrate(
-    checkpoint: Checkpoint, trials: Sequence[RatedTrial], progress: Progress | None = None
+    checkpoint: Checkpoint,
+    trials: Sequence[RatedTrial],
+    progress: Progress | None = None,
+    steps: Sequence[str] = STEPS,
 ) -> Calibration:
     """Fit a checkpoint to a person's rated trials.
 
@@ -119,6 +122,8 @@ def calibrate(
     trials : sequence of RatedTrial
         Of one person, oldest first; those without a complete rating are left out.
     progress : callable, optional
+    steps : sequence of str
+        Those of `STEPS` that are switched on.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def calibrate(
         ensemble=checkpoint.ensemble,
         replay=checkpoint.replay,
     )
-    fitted = fit(base, Rated(own.batch, numbers, shares), progress=progress)
+    fitted = fit(base, Rated(own.batch, numbers, shares), steps, progress=progress)
     radius = checkpoint.people.personal_radius
     held = []
     simple = {}
@@ -156,7 +161,7 @@ def calibrate(
             )
         )
     left_out = []
-    if checkpoint.replay is None:
+    if checkpoint.replay is None and {"head", "adapters"} <= set(steps):
         left_out.append(
             "adapters: this checkpoint keeps no training windows to remember people by; one that "
             "`affectstream train` makes does"

@@ -324,7 +324,7 @@ class Guided:
         """Bring back the state that a journal ends with."""
         head, path = records[0], str(self._journal.path)
         if head.get("journal") != FORMAT:
-            raise InputError(f"{path!r} is no journal of a guided session: name another folder")
+            raise InputError(f"{path!r} is no journal of a guided session: move it away")
         for key, what, own in (
             ("participant", "participant", self.participant),
             ("protocol", "protocol", self.protocol.name),
@@ -333,8 +333,8 @@ class Guided:
             if head.get(key) != own:
                 found = str(head.get(key))
                 raise InputError(
-                    f"{path!r} belongs to another {what} ({found[:40]!r}, not {own[:40]!r}): name "
-                    "another folder, or resume with the same one"
+                    f"{path!r} belongs to another {what} ({found[:40]!r}, not {own[:40]!r}): move "
+                    "it away, or resume with the same one"
                 )
         number = 1
         try:
@@ -349,7 +349,7 @@ class Guided:
             reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise InputError(
                 f"line {number} of the journal {path!r} does not follow from those before it "
-                f"({clean(reason)}): name another folder"
+                f"({clean(reason)}): move it away"
             ) from error
         return course
 

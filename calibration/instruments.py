@@ -169,6 +169,26 @@ def parse_instrument(content: str, source: str) -> Instrument:
     )
 
 
+def chosen_instrument(source: str | Path, labels: LabelSet) -> Instrument:
+    """Return the instrument that a protocol names, or `instrument_for` the model if it names none.
+
+    Raises
+    ------
+    InputError
+        As `load_instrument`, or if its ratings do not say all that the model predicts.
+    """
+    if source == "":
+        return instrument_for(labels)
+    named = load_instrument(source)
+    missing = [name for name in labels.emotions if name not in named.names]
+    if missing:
+        raise InputError(
+            f"the questionnaire {named.name!r} does not ask for {', '.join(missing)}, which the "
+            "model predicts: name none in the protocol, and the model's own is asked"
+        )
+    return named
+
+
 def instrument_for(labels: LabelSet) -> Instrument:
     """Return an instrument whose ratings say something about every emotion of a label set.
 

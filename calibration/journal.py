@@ -51,7 +51,7 @@ class Journal:
             self._file = path.open("r+b" if path.exists() else "x+b", buffering=0)
         except OSError as error:
             raise InputError(
-                f"cannot open the journal {str(path)!r} ({error.strerror}): name another folder"
+                f"cannot open the journal {str(path)!r} ({error.strerror}): move it away"
             ) from error
         try:
             self._size = self._read()
@@ -118,8 +118,8 @@ class Journal:
             if record is None:
                 if number < len(lines):
                     raise InputError(
-                        f"line {number} of the journal {str(self.path)!r} is damaged: mend or "
-                        "remove the file, or name another folder"
+                        f"line {number} of the journal {str(self.path)!r} is damaged: mend it, "
+                        "or move it away"
                     )
                 self.dropped = (
                     f"the last line of the journal was damaged ({len(line)} bytes) and was dropped"

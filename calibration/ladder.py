@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from calibration.personal import PersonalModel
+from calibration.personal import STEPS, PersonalModel
 from calibration.tuning import Lesson, tune
 from model.batch import Batch
 from model.ensemble import Ensemble
 from model.metrics import kl_divergence
 from model.serial import SerialVariance
-
-STEPS = ("prior", "baseline", "head", "adapters")
-"""What can be switched off, in the order of the ladder."""
 
 RUNGS = {
     "none": (),

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from model.mpcl import Mpcl
 
 
+STEPS = ("prior", "baseline", "head", "adapters")
+"""What calibration can change, in the order of the ladder; each can be switched off."""
+
+
 @dataclass(frozen=True)
 class PersonalModel:
     """How one person's model differs from the checkpoint's.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.personal import PersonalModel
 from model.batch import from_windows
@@ -52,25 +53,54 @@ class PersonalPredictor:
         """Names of the C emotions."""
         return self.population.emotions
 
-    def adopt(self, participant: str, model: PersonalModel) -> None:
-        """Predict a participant by a model of their own from the next window on."""
-        predictor = self.population
+    @property
+    def negative(self) -> tuple[bool, ...]:
+        """True for each unpleasant emotion."""
+        return self.population.negative
+
+    @property
+    def training_mean(self) -> NDArray[np.float64]:
+        """Mean distribution of the training people, shape (C,)."""
+        return self.population.training_mean
+
+    def prepared(self, participant: str, model: PersonalModel) -> Predictor:
+        """Return a predictor with a person's networks, which takes a second; in any thread.
+
+        Raises
+        ------
+        InputError
+            If the model is not of this checkpoint's networks.
+        """
         if model.shift.shape != (len(self.emotions),):
             raise InputError(
                 f"the profile of {participant!r} is for {len(model.shift)} emotions, the "
                 f"checkpoint has {len(self.emotions)}: choose the checkpoint that it was made with"
             )
-        if model.weights:
-            try:
-                networks = model.networks(self.checkpoint.ensemble)
-            except ValueError as error:
-                raise InputError(
-                    f"the profile of {participant!r} does not fit the checkpoint ({error}): choose "
-                    "the one that it was made with"
-                ) from error
-            changed = replace(self.checkpoint, ensemble=networks)
-            predictor = Predictor(changed, str(self.population.device))
-        self._people[participant] = model, predictor
+        if not model.weights:
+            return self.population
+        try:
+            networks = model.networks(self.checkpoint.ensemble)
+        except ValueError as error:
+            raise InputError(
+                f"the profile of {participant!r} does not fit the checkpoint ({error}): choose "
+                "the one that it was made with"
+            ) from error
+        changed = replace(self.checkpoint, ensemble=networks)
+        return Predictor(changed, str(self.population.device))
+
+    def adopt(
+        self, participant: str, model: PersonalModel, predictor: Predictor | None = None
+    ) -> None:
+        """Predict a participant by a model of their own from the next window on.
+
+        Parameters
+        ----------
+        participant : str
+        model : PersonalModel
+        predictor : Predictor, optional
+            What `prepared` returned for it, if that was done beforehand.
+        """
+        self._people[participant] = model, predictor or self.prepared(participant, model)
 
     def __call__(self, windows: Sequence[Window]) -> Prediction:
         """Predict the windows of any number of participants."""

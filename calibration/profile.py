@@ -9,20 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calibration.personal import PersonalModel
+from calibration.personal import STEPS, PersonalModel
 from calibration.profile_checks import profile_id, require_sound
 from calibration.profile_fit import check, measured
 from calibration.trials import RatedTrial
 from model.labels import LabelSet
+from realtime.baseline import Rest
 from realtime.rig import Rig
 
 if TYPE_CHECKING:
     from model.checkpoint import Checkpoint
 
 __all__ = [
-    "Baseline",
     "Calibration",
     "Profile",
     "begin",
@@ -31,22 +30,6 @@ __all__ = [
     "now",
     "profile_id",
 ]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """The person's features at rest, before normalisation.
-
-    Attributes
-    ----------
-    seconds, mean, variance : mapping of str to ndarray of float64, shape (D,)
-        By modality: for how long each feature was there, its mean and its variance; 0 where it
-        never was.
-    """
-
-    seconds: Mapping[str, NDArray[np.float64]]
-    mean: Mapping[str, NDArray[np.float64]]
-    variance: Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +78,7 @@ class Profile:
     labels : LabelSet
         Of that checkpoint; C emotions.
     model : PersonalModel
-    baseline : Baseline or None
+    baseline : Rest or None
         None where no rest was recorded.
     trials : tuple of RatedTrial
         All that was ever rated, oldest first.
@@ -103,6 +86,8 @@ class Profile:
         Oldest first.
     created : str
         ISO 8601, in UTC.
+    steps : tuple of str
+        Those of `calibration.personal.STEPS` that calibration may take.
     hash : str
         SHA-256 of its description on disk; empty before the first save.
     """
@@ -113,10 +98,11 @@ class Profile:
     checkpoint: str
     labels: LabelSet
     model: PersonalModel
-    baseline: Baseline | None
+    baseline: Rest | None
     trials: tuple[RatedTrial, ...]
     history: tuple[Calibration, ...]
     created: str
+    steps: tuple[str, ...] = STEPS
     hash: str = ""
 
     def __post_init__(self) -> None:
@@ -152,7 +138,7 @@ def calibrated(
     trials: Sequence[RatedTrial],
     before: Mapping[str, float],
     after: Mapping[str, float],
-    baseline: Baseline | None = None,
+    baseline: Rest | None = None,
 ) -> Profile:
     """Return a profile after a calibration, with one more entry in its history.
 
@@ -165,7 +151,7 @@ def calibrated(
         All rated trials, those of the profile among them.
     before, after : mapping of str to float
         As in `Calibration`.
-    baseline : Baseline, optional
+    baseline : Rest, optional
         A new one; left out, the profile's stays.
     """
     entry = Calibration(now(), model.trials, model.step, dict(before), dict(after), model.radius)

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.personal import PersonalModel
+from calibration.personal import STEPS, PersonalModel
 from calibration.trials import RatedTrial
 from realtime.errors import InputError
 from realtime.metadata import clean
 
 if TYPE_CHECKING:
-    from calibration.profile import Baseline, Calibration, Profile
+    from calibration.profile import Calibration, Profile
+    from realtime.baseline import Rest
 
 MAX_TRIALS = 4096
 MAX_HISTORY = 4096
@@ -78,6 +79,9 @@ def require_sound(profile: Profile) -> None:
         _text("a property of the rig", key)
     for text in (profile.labels.name, profile.labels.instrument, *profile.labels.emotions):
         _text("label", text)
+    for step in profile.steps:
+        if step not in STEPS:
+            raise ValueError(f"step {str(step)[:80]!r} is none of {', '.join(STEPS)}")
     _bounded("rated trials", profile.trials, MAX_TRIALS)
     _bounded("calibrations", profile.history, MAX_HISTORY)
     sizes: dict[str, int] = {}
@@ -108,7 +112,7 @@ def _check_model(model: PersonalModel, emotions: int, sizes: dict[str, int]) -> 
         _array(name, values, np.float32)
 
 
-def _check_baseline(baseline: Baseline, sizes: dict[str, int]) -> None:
+def _check_baseline(baseline: Rest, sizes: dict[str, int]) -> None:
     if not set(baseline.seconds) == set(baseline.mean) == set(baseline.variance):
         raise ValueError("the baseline lacks a part of a modality")
     for kind in ("seconds", "mean", "variance"):

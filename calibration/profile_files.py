@@ -12,20 +12,26 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from calibration.profile import Profile
+from calibration.profile import Profile, begin, check
 from calibration.profile_checks import profile_id
 from calibration.profile_format import (
     ARRAYS,
     DESCRIPTION,
     FAULTS,
     LIMITS,
+    SESSIONS,
     decoded,
     encoded,
     kind_of,
     reason_of,
 )
 from realtime.errors import InputError
+
+if TYPE_CHECKING:
+    from model.checkpoint import Checkpoint
+    from realtime.rig import Rig
 
 
 def profile_folder(root: Path, name: str) -> Path:
@@ -43,6 +49,12 @@ def profile_folder(root: Path, name: str) -> Path:
             "there, or name its own --profiles"
         )
     return folder
+
+
+def has_profile(root: Path, name: str) -> bool:
+    """Tell whether a person has a profile, usable or not; a guided session alone is none yet."""
+    folder = profile_folder(root, name)
+    return folder.is_dir() and any(one.name != SESSIONS for one in folder.iterdir())
 
 
 def save_profile(profile: Profile, root: Path) -> Profile:
@@ -119,6 +131,21 @@ def load_profile(root: Path, name: str) -> Profile:
     if profile.id != name:
         raise refusal(folder, f"it is of {profile.id!r}")
     return profile
+
+
+def open_profile(root: Path, name: str, checkpoint: Checkpoint, rig: Rig) -> Profile:
+    """Read a person's profile, or begin one.
+
+    Raises
+    ------
+    InputError
+        If it is of another checkpoint or rig, or damaged, or `name` is no pseudonym.
+    """
+    if not has_profile(root, name):
+        return begin(name, checkpoint, rig)
+    known = load_profile(root, name)
+    check(known, checkpoint, rig)
+    return known
 
 
 def read_file(path: Path, limit: int) -> bytes:

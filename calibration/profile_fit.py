@@ -86,6 +86,9 @@ def _check_fit(profile: Profile, checkpoint: Checkpoint) -> None:
         for name, values in arrays.items():
             if values.shape != (sizes.get(name),):
                 raise ValueError(f"{what} of {name} is {values.shape}")
+    lacking = sorted(set(sizes) - set(rest)) if profile.baseline is not None else []
+    if lacking:
+        raise ValueError(f"the baseline lacks {', '.join(lacking)}")
     for trial in profile.trials:
         if trial.batch.sizes != sizes:
             raise ValueError(f"trial {trial.trial!r} has features {trial.batch.sizes}")

@@ -18,14 +18,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from calibration.personal import PersonalModel
-from calibration.profile import Baseline, Calibration, Profile
+from calibration.profile import Calibration, Profile
 from calibration.ratings import Rating
 from calibration.trials import RatedTrial
 from model.batch import Batch
 from model.labels import LabelSet
+from realtime.baseline import Rest
 
 DESCRIPTION = "profile.json"
 FORMAT = "profile-1"
+SESSIONS = "sessions"
+"""Folder of the person's guided sessions, beside the profile's files."""
 
 LIMITS = {DESCRIPTION: 32 << 20, "model": 256 << 20, "trials": 512 << 20}
 """Greatest size of each file in bytes: hundreds of sessions of a person stay below."""
@@ -74,6 +77,7 @@ def encoded(profile: Profile) -> dict[str, bytes]:
         "setup": dict(profile.setup),
         "checkpoint": profile.checkpoint,
         "labels": dataclasses.asdict(profile.labels),
+        "steps": list(profile.steps),
         "model": {
             "step": model.step,
             "trials": int(model.trials),
@@ -142,7 +146,7 @@ def decoded(read: Read) -> Profile:
         ),
         baseline=None
         if names is None
-        else Baseline(
+        else Rest(
             **{
                 kind: {name: arrays[f"baseline/{kind}/{name}"] for name in names}
                 for kind in ("seconds", "mean", "variance")
@@ -163,6 +167,7 @@ def decoded(read: Read) -> Profile:
             for one in raw["history"]
         ),
         created=raw["created"],
+        steps=tuple(raw["steps"]),
         hash=hashlib.sha256(content).hexdigest(),
     )
 

@@ -96,7 +96,8 @@ class Protocol:
     rest : float
         Seconds of rest before the first trial.
     instrument : str
-        Name of the questionnaire, or a TOML file relative to the protocol's folder.
+        Name of the questionnaire, or a TOML file relative to the protocol's folder; empty for the
+        one of the model that is fitted.
     language : str
         In which its items are shown, such as ``en``.
     order : str
@@ -132,7 +133,7 @@ class Protocol:
 
     @property
     def instrument_source(self) -> str | Path:
-        """The questionnaire's name, or the path of its file."""
+        """The questionnaire's name, or the path of its file; empty if none is named."""
         if self.folder is not None and self.instrument.endswith(".toml"):
             return self.folder / self.instrument
         return self.instrument
@@ -218,7 +219,7 @@ def parse_protocol(content: str, source: str, folder: Path | None = None) -> Pro
         title=read.text("title", limit=120),
         consent=read.text("consent"),
         rest=read.number("rest", *REST, "s"),
-        instrument=read.text("instrument", limit=200),
+        instrument=read.text("instrument", limit=200, default=""),
         language=read.text("language", limit=20, default="en"),
         order=read.choice("order", ORDERS),
         repeats=read.count("repeats", 1, 20, 1),
@@ -302,7 +303,7 @@ class _Reader:
 
     def text(self, key: str, limit: int = _MAX_TEXT, default: str | None = None) -> str:
         value = self._get(key, default)
-        if not isinstance(value, str) or not _tidy(value):
+        if not isinstance(value, str) or not (_tidy(value) or value == default):
             self.refuse(key, value, "text")
         if len(value) > limit:
             self.refuse(key, value, f"at most {limit} characters long")

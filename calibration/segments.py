@@ -133,6 +133,17 @@ def read_tables(
     return events
 
 
+def read_rest(folder: Path, zero: float, length: float) -> tuple[float, float] | None:
+    """Return start and stop of the row ``baseline``, on the recording's clock; None without one.
+
+    Parameters and errors are those of `read_tables`; ratings are not looked at.
+    """
+    if not (folder / SEGMENTS).is_file():
+        return None
+    rows = _segments(folder / SEGMENTS, zero, length)
+    return next(((start, stop) for trial, _, start, stop in rows if trial == BASELINE), None)
+
+
 def _segments(path: Path, zero: float, length: float) -> Iterator[tuple[str, str, float, float]]:
     """Yield trial, condition, start and stop on the recording's clock."""
     columns, rows = _read(path)

@@ -11,7 +11,7 @@ import platformdirs
 
 from calibration.profile import Profile
 from calibration.profile_checks import profile_id
-from calibration.profile_files import load_profile, profile_folder
+from calibration.profile_files import has_profile, load_profile, profile_folder
 from calibration.profile_format import DESCRIPTION
 from realtime.errors import InputError
 
@@ -118,7 +118,10 @@ def entry(root: Path, name: str) -> Entry:
         return Entry(name, files, load_profile(root, name))
     except InputError as error:
         if not (folder / DESCRIPTION).exists():
-            return Entry(name, files, None, f"{str(folder)!r} holds no {DESCRIPTION}: forget it")
+            problem = f"{str(folder)!r} holds no {DESCRIPTION}: forget it"
+            if not has_profile(root, name):
+                problem = "nothing is fitted yet: go on with `affectstream calibrate`, or forget it"
+            return Entry(name, files, None, problem)
         return Entry(name, files, None, str(error))
 
 
@@ -183,6 +186,7 @@ def summary(one: Entry) -> dict[str, Any]:
         "step": profile.model.step,
         "radius": profile.model.radius,
         "baseline": profile.baseline is not None,
+        "steps": profile.steps,
     }
 
 

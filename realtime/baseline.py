@@ -40,6 +40,22 @@ class Population:
     prior_seconds: float = 30.0
 
 
+@dataclass(frozen=True)
+class Rest:
+    """A person's features at rest, before normalisation, as a profile keeps them.
+
+    Attributes
+    ----------
+    seconds, mean, variance : mapping of str to ndarray of float64, shape (n_features,)
+        By modality: for how long each feature was there, its mean and its variance; 0 where it
+        never was.
+    """
+
+    seconds: Mapping[str, NDArray[np.float64]]
+    mean: Mapping[str, NDArray[np.float64]]
+    variance: Mapping[str, NDArray[np.float64]]
+
+
 def fit_population(people: Sequence[Features], **settings: float) -> Population:
     """Compute population statistics.
 
@@ -95,6 +111,8 @@ class Normaliser:
     stretch : tuple of float or None
         Start and stop of the stated baseline on the session's clock. Windows that end inside it
         (start < end <= stop) form the baseline. None: a running estimate over all windows.
+    rest : Rest or None
+        Of an earlier session; stands until this one states a baseline of its own.
     """
 
     def __init__(
@@ -102,6 +120,7 @@ class Normaliser:
         population: Population | None,
         hop: float = 1.0,
         stretch: tuple[float, float] | None = None,
+        rest: Rest | None = None,
     ) -> None:
         self.population = population
         self.hop = hop
@@ -115,11 +134,19 @@ class Normaliser:
         self._variance = np.concatenate([population.std[m] for m in self._modalities]) ** 2
         self._running = _Moments(len(self._mean))
         self._stated = _Moments(len(self._mean))
+        self._earlier = None if rest is None else _Moments.of(rest, self._modalities, hop)
 
     @property
     def stretch(self) -> tuple[float, float] | None:
         """The stated baseline, or None."""
         return self._stretch
+
+    @property
+    def rest(self) -> Rest | None:
+        """The person's features in the stated baseline so far; None without one."""
+        if self.population is None or not self._stated.total:
+            return None
+        return self._stated.rest(self._modalities, self._cuts, self.hop)
 
     def state_baseline(self, start: float, stop: float = math.inf) -> None:
         """State a baseline that begins at `start`, from now on; an open `stop` can be set later.
@@ -144,7 +171,7 @@ class Normaliser:
         -------
         normalised : dict of str to ndarray of float32, shape (n_features,)
         baseline : str
-            ``"none"``, ``"running"`` or ``"stated"``.
+            ``"none"``, ``"running"``, ``"profile"`` or ``"stated"``.
         """
         if self.population is None:
             plain = {m: np.nan_to_num(v, nan=0.0) for m, v in features.items()}
@@ -152,6 +179,8 @@ class Normaliser:
         values = np.concatenate([features[m] for m in self._modalities]).astype(np.float64)
         self._running.add(values)
         moments, kind = self._running, "running"
+        if self._earlier is not None:
+            moments, kind = self._earlier, "profile"
         if self._stretch is not None:
             start, stop = self._stretch
             if start < time <= stop:
@@ -188,6 +217,22 @@ class _Moments:
         delta = np.where(present, values - self.mean, 0.0)
         self.mean += delta / np.maximum(self.count, 1.0)
         self._squares += delta * np.where(present, values - self.mean, 0.0)
+
+    @classmethod
+    def of(cls, rest: Rest, modalities: Sequence[str], hop: float) -> _Moments:
+        made = cls(sum(len(rest.mean[modality]) for modality in modalities))
+        made.count = np.concatenate([rest.seconds[m] for m in modalities]) / hop
+        made.mean = np.concatenate([rest.mean[m] for m in modalities])
+        made._squares = np.concatenate([rest.variance[m] for m in modalities]) * made.count
+        return made
+
+    def rest(self, modalities: Sequence[str], cuts: NDArray[np.intp], hop: float) -> Rest:
+        edges = list(zip(modalities, cuts[:-1], cuts[1:], strict=True))
+        return Rest(
+            seconds={m: self.count[a:b] * hop for m, a, b in edges},
+            mean={m: self.mean[a:b].copy() for m, a, b in edges},
+            variance={m: self.variance[a:b] for m, a, b in edges},
+        )
 
     @property
     def variance(self) -> NDArray[np.float64]:

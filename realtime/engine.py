@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.baseline import Normaliser, Population
+from realtime.baseline import Normaliser, Population, Rest
 from realtime.binding import Binding
 from realtime.chunk import Chunk
 from realtime.features.artefacts import ArtefactFilter
@@ -62,6 +62,8 @@ class Engine:
         Seconds of samples that are kept at most while they wait; inf for recordings.
     artefacts : mapping of str to ArtefactFilter
         What was fitted to participants' EEG.
+    rests : mapping of str to Rest
+        Participants' features at rest in an earlier session.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Engine:
         baselines: Mapping[str, tuple[float, float]] | None = None,
         limit: float = math.inf,
         artefacts: Mapping[str, ArtefactFilter] | None = None,
+        rests: Mapping[str, Rest] | None = None,
     ) -> None:
         self.rig = rig
         self.predictor = predictor
@@ -84,6 +87,7 @@ class Engine:
         self._baselines = dict(baselines or {})
         self._limit = limit
         self._artefacts = dict(artefacts or {})
+        self._rests = dict(rests or {})
         for artefact_filter in self._artefacts.values():
             artefact_filter.montage.check(rig)
         self.participants: dict[str, Participant] = {}
@@ -103,7 +107,12 @@ class Engine:
                     binding.participant,
                     self.rig,
                     (),
-                    Normaliser(self._population, self.rig.hop, stretch),
+                    Normaliser(
+                        self._population,
+                        self.rig.hop,
+                        stretch,
+                        self._rests.get(binding.participant),
+                    ),
                     self._limit,
                     self._artefacts.get(binding.participant),
                 )

@@ -75,10 +75,8 @@ def windows_of(
     engine = engine_for(
         recording, rig, participant, None, population, baseline, artefacts=artefacts
     )
-    for until, chunks in _with_textures(recording, engine).rounds(chunk_seconds):
-        for chunk in chunks:
-            engine.push(chunk)
-        yield from engine.windows_until(until)
+    for windows in play(recording, engine, chunk_seconds):
+        yield from windows
 
 
 def score(
@@ -97,10 +95,18 @@ def score(
     engine = engine_for(
         recording, rig, participant, predictor, population, baseline, choices, artefacts
     )
+    for windows in play(recording, engine, chunk_seconds):
+        yield from engine.predict(windows)
+
+
+def play(
+    recording: Recording, engine: Engine, chunk_seconds: float = ROUND_SECONDS
+) -> Iterator[list[Window]]:
+    """Play a recording to an engine that is bound to its streams; yield what is complete."""
     for until, chunks in _with_textures(recording, engine).rounds(chunk_seconds):
         for chunk in chunks:
             engine.push(chunk)
-        yield from engine.predict(engine.windows_until(until))
+        yield engine.windows_until(until)
 
 
 def engine_for(

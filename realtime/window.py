@@ -35,7 +35,7 @@ class Window:
     warm_up : bool
         Some modality does not fill its window yet.
     baseline : str
-        What normalisation rests on: ``"none"``, ``"running"``, ``"stated"``.
+        What normalisation rests on: ``"none"``, ``"running"``, ``"profile"``, ``"stated"``.
     arrived : float
         Wall time (`time.perf_counter`) at which the sample that completed the window arrived;
         NaN when played from a recording.

@@ -54,7 +54,6 @@ def artefacts(
     The stretch should be of the same cap on the same head as what is to be cleaned: for ica with
     some blinks in it, for asr mostly without.
     """
-    from apps.scoring import baseline_of
     from calibration.artefact_files import save_artefacts
     from calibration.artefacts import (
         METHODS,
@@ -65,6 +64,7 @@ def artefacts(
         fit_subspace,
         power_kept,
     )
+    from calibration.statements import stated_rest
     from realtime.features.artefacts import ArtefactFilter
     from realtime.files import open_recording
     from realtime.recorder import safe_id
@@ -81,7 +81,7 @@ def artefacts(
     loaded = load_rig(rig)
     eeg_of(loaded)
     recording = open_recording(path)
-    wanted = parse_baseline(baseline) or baseline_of(recording)
+    wanted = parse_baseline(baseline) or stated_rest(recording, participant)
     if wanted is None:
         raise InputError(
             f"{path!r} has no baseline markers: say with --baseline START:STOP which stretch to "

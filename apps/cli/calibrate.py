@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from apps.cli.options import check_folder, parse_baseline, parse_bindings
-from apps.cli.output import emit, error_console
+from apps.cli.options import SOMEBODY, check_folder
+from apps.cli.output import emit
 from realtime.errors import InputError
 
 if TYPE_CHECKING:
-    from calibration.profile import Profile
     from model.checkpoint import Checkpoint
     from realtime.rig import Rig
 
 _log = logging.getLogger(__name__)
 
-SOMEBODY = "P1"
-"""What a session calls the only person whom nobody named."""
+PROTOCOL = "basic"
 
 
 def calibrate(
     source: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--from",
             metavar="PATH",
             help="XDF file with markers of trials and ratings, or an Empatica E4 folder with "
-            "segments.csv and ratings.csv.",
+            "segments.csv and ratings.csv, instead of a guided session.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What the guided session shows: a name that ships, or a TOML file; "
+            f"{PROTOCOL} if left out.",
+        ),
+    ] = None,
     rig: Annotated[str, typer.Option(help="Rig: a name that ships, or a TOML file.")] = "wrist",
     checkpoint: Annotated[
         str | None,
@@ -45,25 +50,45 @@ def calibrate(
         str | None,
         typer.Option(
             metavar="ID",
-            help="Pseudonym of the person. Left out: the ID of the folder sub-ID that the "
-            f"recording is in, else {SOMEBODY}.",
+            help="Pseudonym of the person; a guided session needs it. With --from and left out: "
+            f"the ID of the folder sub-ID that the recording is in, else {SOMEBODY}.",
         ),
     ] = None,
     baseline: Annotated[
         str | None,
         typer.Option(
             metavar="START:STOP",
-            help="Stretch of rest, in seconds from the recording's start. Left out: what the "
-            "recording states, or else a running estimate.",
+            help="With --from: stretch of rest, in seconds from the recording's start. Left out: "
+            "what the recording states, or else a running estimate.",
         ),
     ] = None,
     bind: Annotated[
         list[str] | None,
         typer.Option(metavar="MODALITY=STREAM", help="Choose a stream where several would do."),
     ] = None,
+    artefacts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="What `affectstream artefacts` fitted to the person's EEG."
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STEP",
+            help="A step of the ladder that the person's model must not take: prior, baseline, "
+            "head or adapters; repeat it for several. Kept in the profile.",
+        ),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Record the guided session below this folder."),
+    ] = None,
     profiles: Annotated[
         Path | None,
-        typer.Option(help="Folder of the profiles; by default in the user's own data."),
+        typer.Option(
+            metavar="DIR", help="Folder of the profiles; by default in the user's own data."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="REPORT.html", help="Write a report there too.")
@@ -72,92 +97,62 @@ def calibrate(
 ) -> None:
     """Fit the model to one person, and keep what came of it in the person's profile.
 
-    Trials of earlier calibrations count too. What is kept is what predicts the person's own
-    left-out trials best, the checkpoint as it is among it.
+    Without --from, a window guides the person through consent, a check of the sensors, rest, and
+    trials that are rated; one that was interrupted goes on. Trials of earlier calibrations count
+    too. What is kept is what predicts the person's own left-out trials best, the checkpoint as it
+    is among it.
     """
-    from rich.progress import Progress
-
-    from calibration import held
-    from calibration.adaptation import calibrate as fit
-    from calibration.profile import calibrated
-    from calibration.profile_files import profile_folder, save_profile
-    from calibration.recordings import trials_of
+    from apps.cli.calibrated import from_recording, guided
     from calibration.report import write_report
     from calibration.store import default_root
-    from calibration.trials import merged, usable
-    from realtime.files import open_recording
     from realtime.rig import load_rig
 
     root = profiles if profiles is not None else default_root()
-    stretch, choices = parse_baseline(baseline), parse_bindings(bind or [])
     loaded = load_rig(rig)
     opened = _checkpoint(checkpoint, loaded)
-    before = _profile(root, participant, source, opened, loaded)
     if out is not None:
         check_folder(out.absolute().parent)
         if out.is_dir():
             raise InputError(f"--out {str(out)!r} is a folder: give the name of an HTML file")
-    recording = open_recording(source)
-    found = trials_of(
-        recording, loaded, opened.population, opened.labels, before.id, stretch, choices
-    )
-    trials = merged(before.trials, found.trials)
-    kept, left_out = usable(trials, opened.labels)
-    if not kept:
-        raise InputError(
-            f"{source!r} has no trial with a complete rating ({'; '.join(left_out)}): the model "
-            f"needs a score of each of {', '.join(opened.emotions)}"
+    steps = _steps(without or [])
+    if source is not None:
+        if protocol is not None or record is not None:
+            given = f"--protocol {protocol!r}" if protocol is not None else f"--record {record}"
+            raise InputError(f"{given} is for a guided session: leave out it or --from {source!r}")
+        found = from_recording(
+            root, source, participant, loaded, opened, baseline, bind or [], artefacts, steps
         )
-    for sentence in left_out:
-        _log.warning("%s", sentence)
-    with Progress(console=error_console(), transient=True) as bar:
-        task = bar.add_task("ladder")
-        result = fit(
-            opened,
-            kept,
-            lambda step, done, total: bar.update(
-                task, description=f"ladder: {step}", completed=done, total=total
-            ),
-        )
-    after = calibrated(
-        before,
-        result.model,
-        trials,
-        held.figures(result.held, held.BEFORE),
-        held.figures(result.held, result.model.step),
-        found.rest,
-    )
-    saved = save_profile(after, root)
-    report = write_report(out, saved, result.held, opened.notice or "") if out else None
-    new = {(trial.start, trial.stop, trial.date) for trial in found.trials}
-    summary = {
-        "path": source,
-        "participant": saved.id,
-        "rig": loaded.name,
-        "checkpoint": opened.hash,
-        "notice": opened.notice,
-        "baseline": found.baseline,
-        "trials": [
-            {
-                "trial": trial.trial,
-                "condition": trial.condition,
-                "start": trial.start,
-                "stop": trial.stop,
-                "windows": len(trial.batch),
-                "from": "recording" if (trial.start, trial.stop, trial.date) in new else "profile",
-            }
-            for trial in kept
-        ],
-        "notes": [*found.notes, *left_out, *result.left_out],
-        "faults": [*recording.faults, *(f for s in recording.streams for f in s.faults)],
-        "step": result.model.step,
-        "radius": result.model.radius,
-        "predictors": _predictors(result.held),
-        "seconds": round(result.seconds, 3),
-        "profile": profile_folder(root, saved.id),
-        "report": report,
-    }
-    emit(summary, json, *_tables(summary))
+    else:
+        if participant is None:
+            raise InputError(
+                "a guided session needs --participant ID, the person's pseudonym; a recording is "
+                "named with --from PATH"
+            )
+        if baseline is not None:
+            raise InputError(
+                f"--baseline {baseline!r} is for --from PATH: a guided session measures its own "
+                "rest"
+            )
+        options = ["--rig", rig]
+        options += ["--checkpoint", checkpoint] if checkpoint is not None else []
+        options += ["--artefacts", f"{participant}={artefacts}"] if artefacts is not None else []
+        options += ["--record", str(record)] if record is not None else []
+        options += [word for one in bind or [] for word in ("--bind", one)]
+        found = guided(root, protocol or PROTOCOL, participant, loaded, opened, options, steps)
+    if out is not None and found.better is not None:
+        held = found.better.calibration.held
+        found.summary["report"] = write_report(out, found.profile, held, opened.notice or "")
+    emit(found.summary, json, *_tables(found.summary))
+
+
+def _steps(without: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the steps that are left on; None where nothing is said."""
+    from calibration.personal import STEPS
+
+    for step in without:
+        if step not in STEPS:
+            raise InputError(f"--without {step!r}: no such step; use {', '.join(STEPS)}")
+    return tuple(step for step in STEPS if step not in without) if without else None
 
 
 def _checkpoint(given: str | None, rig: Rig) -> Checkpoint:
@@ -170,44 +165,6 @@ def _checkpoint(given: str | None, rig: Rig) -> Checkpoint:
     if opened.notice:
         _log.warning("%s", opened.notice)
     return opened
-
-
-def _profile(
-    root: Path, participant: str | None, source: str, checkpoint: Checkpoint, rig: Rig
-) -> Profile:
-    """Return the person's profile, or a new one."""
-    from calibration.profile import begin, check
-    from calibration.profile_files import load_profile, profile_folder
-
-    named = re.findall(r"(?:^|[/\\])sub-([A-Za-z0-9_-]+)", str(Path(source).absolute()))
-    name = participant or (named[-1] if named else SOMEBODY)
-    if not profile_folder(root, name).exists():
-        return begin(name, checkpoint, rig)
-    if participant is None and not named:
-        raise InputError(
-            f"there is a profile {name!r} in {str(root)!r} already: say with --participant ID "
-            f"whose recording {source!r} is"
-        )
-    known = load_profile(root, name)
-    check(known, checkpoint, rig)
-    return known
-
-
-def _predictors(tried: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return what each rung and each trivial predictor gave for left-out trials."""
-    from calibration.held import METRICS, TRIVIAL, score
-
-    if not tried:
-        return []
-    scores = score(tried)
-    return [
-        {
-            "name": name,
-            "trivial": name in TRIVIAL,
-            **{metric: scores.mean(metric, name) for metric in METRICS},
-        }
-        for name in scores.names
-    ]
 
 
 def _tables(summary: dict[str, Any]) -> list[Any]:
@@ -232,7 +189,7 @@ def _tables(summary: dict[str, Any]) -> list[Any]:
             values = (f"{one[metric]:.3f}" for metric in METRICS)
             ladder.add_row(one["name"], *values, ", ".join(remarks))
         parts.append(ladder)
-    else:
+    elif summary["trials"]:
         parts.append(Text("One rated trial cannot be left out and fitted to at once: rate more."))
     said = [*filter(None, [summary["notice"]]), *summary["notes"], *summary["faults"]]
     parts += [Text(sentence) for sentence in said]

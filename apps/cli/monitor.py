@@ -2,69 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from apps import processes
 from apps.link import LinkClient, running_engines
-from realtime.errors import InputError
-
-PATIENCE = 90.0  # s that a new engine may take to load its libraries and to answer
-
-
-class OwnEngine:
-    """An engine in a child process, which is started again when it dies.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-        Options of `affectstream run`, with ``--link``.
-    name : str
-        The link's name.
-    environment : mapping of str to str
-        Added to the child's.
-    """
-
-    def __init__(self, arguments: Sequence[str], name: str, environment: Mapping[str, str]) -> None:
-        self._arguments, self._name, self._environment = arguments, name, environment
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> LinkClient:
-        """Start a child, after the end of an earlier one, and attach to it.
-
-        Raises
-        ------
-        InputError
-            If it ends before it answers, or does not answer.
-        """
-        self.stop()
-        before = {engine.file for engine in running_engines()}
-        command = ["run", *self._arguments, "--patient"]
-        child = self._child = processes.start(command, self._environment)
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            for engine in running_engines():
-                if engine.name == self._name and engine.file not in before:
-                    return LinkClient.connect(engine.file)
-            if child.poll() is not None:
-                raise InputError(
-                    f"the engine ended at once with status {child.returncode}: "
-                    f"see why with `affectstream {' '.join(command[:-1])}`"
-                )
-            time.sleep(0.1)
-        self.stop()
-        raise InputError(f"the engine {self._name!r} did not answer within {PATIENCE:g} s")
-
-    def stop(self) -> None:
-        """End the child, if there is one."""
-        child, self._child = self._child, None
-        if child is not None:
-            processes.stop(child)
+from apps.own_engine import OwnEngine
 
 
 def monitor(
@@ -80,6 +25,25 @@ def monitor(
     ] = None,
     participant: Annotated[
         list[str] | None, typer.Option(help="Its participants' pseudonyms; repeat for several.")
+    ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Pseudonyms of participants whose own models it uses and improves.",
+        ),
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of profiles; else in the user's own data."),
+    ] = None,
+    rate_every: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            metavar="MINUTES",
+            help="Ask the participant for a rating every so many minutes; F8 asks at any time.",
+        ),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that it records into.")
@@ -103,18 +67,22 @@ def monitor(
     An engine that was started here ends with the window; one that ran before goes on.
     """
     if engine is not None or running_engines():
-        _attach(engine, screenshot, seconds, size)
+        _attach(engine, screenshot, seconds, size, rate_every)
         return
     arguments = ["--rig", rig, "--link", "engine"]
     if checkpoint is not None:
         arguments += ["--checkpoint", checkpoint]
     for name in participant or []:
         arguments += ["--participant", name]
+    for name in profile or []:
+        arguments += ["--profile", name]
+    if profiles is not None:
+        arguments += ["--profiles", str(profiles)]
     if record is not None:
         arguments += ["--record", str(record)]
     if record_frames:
         arguments.append("--record-frames")
-    show(arguments, "engine", {}, seconds, screenshot, size)
+    show(arguments, "engine", {}, seconds, screenshot, size, rate_every)
 
 
 def show(
@@ -124,6 +92,7 @@ def show(
     seconds: float | None = None,
     screenshot: Path | None = None,
     size: tuple[int, int] = (1280, 800),
+    rate_every: float | None = None,
 ) -> None:
     """Start an engine and show its dashboard; both end together.
 
@@ -137,6 +106,8 @@ def show(
         Save a picture after `seconds` (5 if left out) instead of showing a window.
     size : tuple of int
         Width and height of the picture in pixels.
+    rate_every : float, optional
+        Minutes between two questions for a rating.
 
     Raises
     ------
@@ -151,7 +122,14 @@ def show(
     try:
         client = own.start()
         if screenshot is None:
-            run_dashboard(client, own.start, auto_restart=True, quit_engine=True, seconds=seconds)
+            run_dashboard(
+                client,
+                own.start,
+                auto_restart=True,
+                quit_engine=True,
+                seconds=seconds,
+                rate_every=rate_every,
+            )
         else:
             save_screenshot(client, screenshot, seconds or 5.0, size)
             client.close()
@@ -160,7 +138,11 @@ def show(
 
 
 def _attach(
-    engine: str | None, screenshot: Path | None, seconds: float | None, size: tuple[int, int]
+    engine: str | None,
+    screenshot: Path | None,
+    seconds: float | None,
+    size: tuple[int, int],
+    rate_every: float | None,
 ) -> None:
     # Qt takes a second to load: an error in the options does not wait for it.
     client = LinkClient.connect(engine, timeout=1.0)
@@ -168,6 +150,6 @@ def _attach(
 
     if screenshot is None:
         need_screen()
-        run_dashboard(client, seconds=seconds)
+        run_dashboard(client, seconds=seconds, rate_every=rate_every)
     else:
         save_screenshot(client, screenshot, seconds or 5.0, size)

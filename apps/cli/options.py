@@ -13,6 +13,9 @@ from realtime.errors import InputError
 if TYPE_CHECKING:
     from model.settings import MpclSettings
 
+SOMEBODY = "P1"
+"""What a session calls the only person whom nobody named."""
+
 
 def parse_baseline(text: str | None) -> tuple[float, float] | None:
     """Read ``START:STOP`` in seconds.

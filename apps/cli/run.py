@@ -52,6 +52,18 @@ def run(
             help="What `affectstream artefacts` fitted to a person's EEG; repeat it for several.",
         ),
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Watch the person of this pseudonym with their own model, and improve it by what "
+            "they rate; begun if there is none. Repeat it for several.",
+        ),
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of profiles; else in the user's own data."),
+    ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Record everything below this folder.")
     ] = None,
@@ -91,6 +103,8 @@ def run(
         bind=bind or (),
         participants=participant or (),
         artefacts=artefacts or (),
+        profiles=profile or (),
+        profile_root=profiles,
         record=record,
         record_frames=record_frames,
         seconds=seconds,
@@ -110,6 +124,8 @@ def session_settings(
     bind: Sequence[str] = (),
     participants: Sequence[str] = (),
     artefacts: Sequence[str] = (),
+    profiles: Sequence[str] = (),
+    profile_root: Path | None = None,
     record: Path | None = None,
     record_frames: bool = False,
     seconds: float | None = None,
@@ -119,6 +135,8 @@ def session_settings(
     """Check a session's options, as they were written, and build its settings."""
     from apps.session_settings import SessionSettings
     from calibration.artefact_files import load_artefacts
+    from calibration.profile_files import open_profile
+    from calibration.store import default_root
     from model.checkpoint import check_rig, load_checkpoint
     from model.zoo import shipped_checkpoint
     from realtime.recorder import safe_id
@@ -129,6 +147,10 @@ def session_settings(
     loaded = load_rig(rig)
     opened = load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(loaded))
     check_rig(opened, loaded)
+    # Whose model it is has to be watched; nobody else need be named for that.
+    participants = tuple(dict.fromkeys((*participants, *profiles)))
+    root = profile_root or default_root()
+    own = {name: open_profile(root, name, opened, loaded) for name in profiles}
     filters = {}
     for name, file in parse_artefacts(artefacts).items():
         filters[name], _ = load_artefacts(Path(file))
@@ -146,6 +168,8 @@ def session_settings(
         choices=parse_bindings(bind),
         participants=tuple(participants),
         artefacts=filters,
+        profiles=own,
+        profile_root=root,
         record=record,
         record_frames=record_frames,
         seconds=seconds,

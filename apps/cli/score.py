@@ -29,21 +29,34 @@ def score(
         str | None,
         typer.Option(
             metavar="START:STOP",
-            help="Stretch of rest, in seconds from the recording's start. Left out: baseline "
-            "markers in the recording, or else a running estimate.",
+            help="Stretch of rest, in seconds from the recording's start. Left out: what the "
+            "recording states, else the rest in the profile, else a running estimate.",
         ),
     ] = None,
     bind: Annotated[
         list[str] | None,
         typer.Option(metavar="MODALITY=STREAM", help="Choose a stream where several would do."),
     ] = None,
-    participant: Annotated[str, typer.Option(help="Pseudonym in the tables.")] = "P1",
+    participant: Annotated[
+        str | None,
+        typer.Option(help="Pseudonym in the tables; the profile's, or else P1, if left out."),
+    ] = None,
     artefacts: Annotated[
         str | None,
         typer.Option(
             metavar="[PARTICIPANT=]FILE",
             help="What `affectstream artefacts` fitted to the person's EEG.",
         ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Score with the own model of the person of this pseudonym."
+        ),
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of profiles; else in the user's own data."),
     ] = None,
     features: Annotated[
         bool, typer.Option("--features", help="Write features.parquet too.")
@@ -68,21 +81,32 @@ def score(
     """
     from apps.scoring import ScoreSettings, score_file
     from model.device import resolve_device
+    from realtime.choices import DEFAULT_PARTICIPANT
     from realtime.recorder import safe_id
     from realtime.rig import load_rig
 
     loaded = load_rig(rig)
+    if participant is not None and profile is not None and participant != profile:
+        raise InputError(
+            f"--participant {participant!r} and --profile {profile!r} name two people: leave out "
+            "one of them"
+        )
+    if profiles is not None and profile is None:
+        raise InputError(f"--profiles {str(profiles)!r} says where, not whose: give --profile ID")
+    who = participant or profile or DEFAULT_PARTICIPANT
+    weights = _checkpoint(checkpoint, loaded, features, profile is not None)
     # What is wrong with the settings shows before any work.
     settings = ScoreSettings(
         rig=rig,
-        checkpoint=_checkpoint(checkpoint, loaded, features),
+        checkpoint=weights,
         device=device,
         baseline=parse_baseline(baseline),
         choices=parse_bindings(bind or []),
-        participant=safe_id(participant, "participant"),
+        participant=safe_id(who, "participant"),
         features=features,
         chunk_seconds=chunk,
-        artefacts=_artefacts(artefacts, participant, loaded),
+        artefacts=_artefacts(artefacts, who, loaded),
+        profile=None if profile is None else _profile(profiles, profile, weights, loaded),
     )
     resolve_device(device)
     for path in paths:
@@ -99,8 +123,11 @@ def score(
     emit({"recordings": results}, json, *_tables(results))
 
 
-def _checkpoint(given: str | None, rig: Any, features: bool) -> str | None:
-    """Return the path of a checkpoint that fits the rig; None if features do without."""
+def _checkpoint(given: str | None, rig: Any, features: bool, profile: bool) -> str | None:
+    """Return the path of a checkpoint that fits the rig; None if features do without.
+
+    A profile needs the checkpoint that it was made with.
+    """
     from model.checkpoint import check_rig, load_checkpoint
     from model.zoo import shipped_checkpoint
 
@@ -109,7 +136,7 @@ def _checkpoint(given: str | None, rig: Any, features: bool) -> str | None:
         opened = load_checkpoint(path)
         check_rig(opened, rig)
     except InputError as error:
-        if given:
+        if given or profile:
             raise
         if not features:
             raise InputError(f"{error}, or give --features for the features alone") from None
@@ -117,6 +144,26 @@ def _checkpoint(given: str | None, rig: Any, features: bool) -> str | None:
     if opened.notice:
         _log.warning("%s", opened.notice)
     return str(path)
+
+
+def _profile(folder: Path | None, name: str, checkpoint: str | None, rig: Any) -> tuple[str, str]:
+    """Return the folder and id of a profile that fits the checkpoint and the rig."""
+    from calibration.profile import check
+    from calibration.profile_files import has_profile, load_profile
+    from calibration.store import default_root, list_profiles
+    from model.checkpoint import load_checkpoint
+
+    root = folder if folder is not None else default_root()
+    if not has_profile(root, name):
+        there = [one.id for one in list_profiles(root) if one.profile is not None]
+        known = ", ".join(there[:20]) + (", ..." if len(there) > 20 else "")
+        raise InputError(
+            f"no profile {name!r} in {str(root)!r}: it has {known or 'none'}; make one with "
+            "`affectstream calibrate`"
+        )
+    assert checkpoint is not None  # there is no scoring by a profile without one
+    check(load_profile(root, name), load_checkpoint(Path(checkpoint)), rig)
+    return str(root), name
 
 
 def _artefacts(text: str | None, participant: str, rig: Any) -> str | None:
@@ -194,6 +241,7 @@ def _tables(results: list[dict[str, Any]]) -> list[Any]:
     from rich.text import Text
 
     table = Table("recording", "windows", "baseline", "used", "times real time", "folder")
+    models = {r["profile"]["hash"]: r["profile"] for r in results if r.get("profile")}
     for r in results:
         used = ", ".join(f"{m} {share:.0%}" for m, share in r["used"].items())
         table.add_row(
@@ -209,4 +257,11 @@ def _tables(results: list[dict[str, Any]]) -> list[Any]:
         for r in results
         for sentence in (*filter(None, [r.get("notice")]), *r["notes"], *r["faults"])
     ]
-    return [table, *said]
+    own = [
+        Text(
+            f"By the profile {one['id']}: {one['step']} kept, {one['trials']} rated trials, radius "
+            f"{one['radius']:.3f} at 90 %"
+        )
+        for one in models.values()
+    ]
+    return [table, *own, *said]

@@ -20,6 +20,7 @@ def add_actions(window: Dashboard) -> None:
         ("Record", "Ctrl+R", controls.record.click, False),
         ("Type a marker", "Ctrl+M", window.markers.entry.setFocus, False),
         ("Next participant", "Ctrl+Tab", lambda: _next_participant(window), False),
+        ("Rate now", "F8", window.rate_now.ask, True),
         ("Full screen", "F11", lambda: _toggle_full_screen(window), True),
         ("Save a picture", "Ctrl+P", lambda: _save_picture(window), True),
         ("Stop engine and close", "Ctrl+Shift+Q", window.stop_engine, True),

@@ -49,13 +49,17 @@ def run_dashboard(
     auto_restart: bool = False,
     quit_engine: bool = False,
     seconds: float | None = None,
+    rate_every: float | None = None,
 ) -> None:
     """Show the dashboard until its window is closed, or for some seconds.
 
-    The other arguments are those of `Dashboard`.
+    The other arguments are those of `Dashboard`; with `rate_every` the participant is asked for a
+    rating every so many minutes.
     """
     made = application()
     window = Dashboard(client, restart, auto_restart, quit_engine)
+    if rate_every is not None:
+        window.rate_now.every(rate_every)
     signal.signal(signal.SIGINT, lambda _number, _frame: made.quit())
     window.resize(1280, 800)
     window.show()

@@ -9,8 +9,8 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QWidget
 
 from apps.dashboard.card import plain_label, set_colour
-from apps.dashboard.state import Person, State
-from apps.dashboard.text import duration, plain
+from apps.dashboard.state import OwnModel, Person, State
+from apps.dashboard.text import counted, duration, plain, tooltip
 from apps.dashboard.theme import Theme
 
 RECORDING = QColor("#971c15")
@@ -39,6 +39,8 @@ class Controls(QWidget):
         self.participants.setToolTip("Whose signals and emotions are shown (Ctrl+Tab: the next)")
         self.participants.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.participants.setAccessibleName("Participant")
+        self.own = plain_label()
+        self.own.hide()
         self.baseline = QPushButton("Mark baseline")
         self.baseline.setToolTip(
             "Start or stop a stretch of rest that the person is compared with (Ctrl+B)"
@@ -52,13 +54,14 @@ class Controls(QWidget):
         self.record_text.setMinimumWidth(1)
         self.menu = QMenu(self)
         self.menu_button = QPushButton("Menu")
-        self.menu_button.setToolTip("Full screen, picture, stop")
+        self.menu_button.setToolTip("Rate now, full screen, picture, stop")
         self.menu_button.setMenu(self.menu)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(2, 0, 2, 0)
         layout.setSpacing(8)
         layout.addWidget(self.rig)
         layout.addWidget(self.participants)
+        layout.addWidget(self.own)
         layout.addSpacing(12)
         layout.addWidget(self.baseline)
         layout.addWidget(self.baseline_text)
@@ -83,9 +86,15 @@ class Controls(QWidget):
         self.participants.blockSignals(False)
 
     def refresh(self, state: State, person: Person | None, now: float, connected: bool) -> None:
-        """Show the baseline and the recording."""
+        """Show the profile, the baseline and the recording."""
         self.rig.setText(f"affectstream  ·  {plain(state.rig_name, 30)}" if state.rig_name else "")
         self.rig.setVisible(bool(state.rig_name))
+        own = None if person is None else person.own
+        self.own.setVisible(own is not None)
+        if own is not None:
+            self.own.setText(_own_text(own))
+            self.own.setToolTip(_own_tip(own))
+            set_colour(self.own, self.theme, "bad" if own.state == "failed" else "muted")
         self.baseline.setEnabled(connected and person is not None)
         self.record.setEnabled(connected)
         marking = person is not None and person.baseline == "marking"
@@ -118,6 +127,24 @@ class Controls(QWidget):
             palette.setColor(QPalette.ColorRole.ButtonText, QColor("#ffffff"))
         if button.palette() != palette:
             button.setPalette(palette)
+
+
+def _own_text(own: OwnModel) -> str:
+    if own.state == "fitting":
+        return "◐ own model: fitting"
+    sign = "▲ " if own.state == "failed" else "● " if own.trials else "○ "
+    return f"{sign}own model: {counted(own.trials)}"
+
+
+def _own_tip(own: OwnModel) -> str:
+    if own.state == "failed":
+        return tooltip(own.text)
+    if not own.trials:
+        return "Nothing is rated yet: F8 asks for a rating, which fits the model to the person"
+    return tooltip(
+        f"The model rests on {counted(own.trials)} (step {own.step}), and the band reaches "
+        f"{100 * own.radius:.0f} points to either side. F8 asks for another rating"
+    )
 
 
 def _baseline_text(person: Person | None, now: float) -> str:

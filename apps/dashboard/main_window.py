@@ -29,6 +29,7 @@ from apps.dashboard.controls import Controls
 from apps.dashboard.distribution import DistributionPanel
 from apps.dashboard.engine_watch import EngineWatch
 from apps.dashboard.markers import MarkersPanel
+from apps.dashboard.rate_now import RateNow, profile_note
 from apps.dashboard.signals import SignalsPanel
 from apps.dashboard.state import Person, State, StreamStatus
 from apps.dashboard.status_line import StatusLine
@@ -88,6 +89,7 @@ class Dashboard(QMainWindow):
         self.setMinimumSize(960, 640)
         self._build()
         self._watch = EngineWatch(self.notice, restart, auto_restart)
+        self.rate_now = RateNow(self, clock)
         add_actions(self)
         self.change_theme()
         self._timer = QTimer(self)
@@ -115,6 +117,8 @@ class Dashboard(QMainWindow):
                     self._greet()
                 elif kind == "window":
                     self._new_window = True
+                elif kind == "profile":
+                    self.note(*profile_note(message))
                 elif kind == "recording" and self.state.recording is not None:
                     self._resume_recording = False
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -250,6 +254,7 @@ class Dashboard(QMainWindow):
         if self._resume_recording:  # the engine before died while it recorded: a new segment
             self._resume_recording = False
             self.send({"t": "record", "action": "start"})
+        self.rate_now.catch_up()
 
     def _ask(self, message: Mapping[str, Any]) -> None:
         participant, modality = str(message["participant"]), str(message["modality"])

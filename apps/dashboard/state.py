@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from apps.dashboard.traces import Trace
 from apps.link import unpack_signals
+from model.labels import LabelSet
 
 LOST_AFTER = 2.0  # s of data age from which on a stream is shown as lost
 SPAN = 20.0  # s of signals on screen
@@ -93,9 +94,20 @@ class Shown:
     arrived: float
 
 
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """Where a participant's profile stands; `state` is ``fitting``, ``ready`` or ``failed``."""
+
+    state: str
+    trials: int
+    step: str
+    radius: float
+    text: str
+
+
 @dataclass(slots=True)
 class Person:
-    """One participant's signals, windows and baseline."""
+    """One participant's signals, windows, baseline and profile; `own` is None without a profile."""
 
     traces: dict[str, Trace] = field(default_factory=dict)
     windows: deque[Shown] = field(default_factory=lambda: deque(maxlen=3000))
@@ -103,6 +115,7 @@ class Person:
     baseline_start: float | None = None
     baseline_stop: float | None = None
     baseline_since: float | None = None
+    own: OwnModel | None = None
 
     @property
     def newest(self) -> float:
@@ -172,6 +185,7 @@ class State:
         self.recording_fault: str | None = None
         self.simulated = False
         self.replay = False
+        self.labels: LabelSet | None = None
         self._streams: list[Mapping[str, Any]] = []
         self._streams_at = 0.0
 
@@ -213,9 +227,11 @@ class State:
             for entry in rig["modalities"]
         )
         emotions = Emotions.of(message["emotions"], message["negative"], message["training_mean"])
+        labels = _labels(message)
         if modalities != self.modalities or emotions.names != self.emotions.names:
             self.people = {}
         self.modalities, self.emotions = modalities, emotions
+        self.labels = labels
         self.rig_name, self.hop = str(rig["name"]), float(rig["hop"])
         self.version = str(message.get("version", ""))
         checkpoint = message.get("checkpoint") or {}
@@ -225,7 +241,14 @@ class State:
             if checkpoint.get(key)
         )
         self.notice = str(checkpoint.get("notice") or "")
-        for name in message["participants"]:
+        listed = [str(name) for name in message["participants"]]
+        # Whom the engine only expected, before it knew the streams, is nobody to be shown or asked.
+        self.people = {
+            name: person
+            for name, person in self.people.items()
+            if name in listed or person.traces or person.windows
+        }
+        for name in listed:
             self.person(name)
 
     def _on_signals(self, message: Mapping[str, Any], now: float) -> None:
@@ -300,6 +323,15 @@ class State:
         person.baseline_start = _number(message.get("start"))
         person.baseline_stop = _number(message.get("stop"))
 
+    def _on_profile(self, message: Mapping[str, Any], now: float) -> None:
+        state, radius = str(message["state"]), _number(message["radius"])
+        if state not in ("fitting", "ready", "failed") or radius is None:
+            raise ValueError(f"a profile that is {state[:20]!r}, with the radius {radius}")
+        trials, step = int(message["trials"]), str(message["step"])
+        self.person(message["participant"]).own = OwnModel(
+            state, trials, step, radius, str(message.get("text") or "")
+        )
+
 
 def _number(value: Any) -> float | None:
     """Return a finite number, or None for everything else."""
@@ -331,4 +363,21 @@ def _status(entry: Mapping[str, Any], silent_for: float) -> StreamStatus:
         samples=int(entry.get("samples") or 0),
         notes="; ".join(str(note) for note in entry.get("notes") or ()),
         source_id=str(entry.get("source_id") or ""),
+    )
+
+
+def _labels(message: Mapping[str, Any]) -> LabelSet | None:
+    """Return what the engine's model was trained to predict; None from an engine that is mute."""
+    told = message.get("labels")
+    if not told:
+        return None
+    low, high = (_number(edge) for edge in told["scale"])
+    if low is None or high is None:
+        raise ValueError("labels whose scale is no two numbers")
+    return LabelSet(
+        name=str(told["name"]),
+        instrument=str(told["instrument"]),
+        emotions=tuple(str(name) for name in message["emotions"]),
+        valence=tuple(-1 if negative else 1 for negative in message["negative"]),
+        scale=(low, high),
     )

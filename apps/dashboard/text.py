@@ -32,6 +32,11 @@ def unit_title(unit: str) -> str:
     return UNITS.get(unit, plain(unit, 12))
 
 
+def counted(trials: int) -> str:
+    """Return how many rated trials there are, in words."""
+    return "1 rated trial" if trials == 1 else f"{trials} rated trials"
+
+
 def duration(seconds: float) -> str:
     """Return ``m:ss`` or ``h:mm:ss``."""
     whole = max(int(seconds), 0)

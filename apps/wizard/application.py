@@ -9,12 +9,23 @@ from pathlib import Path
 from apps.dashboard.application import application, has_screen
 from apps.link import LinkClient
 from apps.wizard.window import Wizard
+from calibration.instruments import Instrument
 from calibration.protocol import Protocol
 from realtime.errors import InputError
 
 
+def need_wizard_screen() -> None:
+    """Raise InputError if there is no screen to show the session on."""
+    if not has_screen():
+        raise InputError(
+            "no screen to show the session on (DISPLAY is not set): run it on a computer with one, "
+            "or calibrate from a recording with `affectstream calibrate --from FILE`"
+        )
+
+
 def run_wizard(
     protocol: Protocol,
+    instrument: Instrument,
     participant: str,
     folder: Path,
     client: LinkClient,
@@ -35,13 +46,9 @@ def run_wizard(
     InputError
         If there is no screen, or as `Wizard`.
     """
-    if not has_screen():
-        raise InputError(
-            "no screen to show the session on (DISPLAY is not set): run it on a computer with one, "
-            "or calibrate from a recording with `affectstream calibrate --from FILE`"
-        )
+    need_wizard_screen()
     made = application()
-    window = Wizard(protocol, participant, folder, client, restart)
+    window = Wizard(protocol, instrument, participant, folder, client, restart)
     signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
     window.resize(1280, 800)
     window.show()

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from apps.dashboard.rate_now import profile_note
 from apps.dashboard.state import State
+from apps.dashboard.text import plain
 from apps.link import LinkClient
 from calibration.sensors import SensorCheck, check_sensors
 from realtime.markers import Event, format_marker
@@ -37,6 +39,8 @@ class SessionLink:
         The engine's `choice` messages about the participant, until somebody takes them.
     goodbye : bool
         The engine said that it ends.
+    profile : str
+        Where the person's profile stands, in a sentence.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class SessionLink:
         self.client = client
         self._participant, self._clock = participant, clock
         self._faults: set[str] = set()
+        self.profile = ""
         self._begin()
 
     def _begin(self) -> None:
@@ -78,6 +83,9 @@ class SessionLink:
             if kind == "choice":
                 if str(message["participant"]) == self._participant:
                     self.choices.append(message)
+            elif kind == "profile":
+                if str(message["participant"]) == self._participant:
+                    self.profile = plain(profile_note(message)[1], 300)
             elif kind == "bye":
                 self.goodbye = True
             else:

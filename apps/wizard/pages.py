@@ -263,10 +263,11 @@ class SummaryPage(Page):
 
 
 class EndPage(Page):
-    """The session is over."""
+    """The session is over; `profile` says what came of it."""
 
     def __init__(self, guided: Guided, close: Callable[[], object]) -> None:
         super().__init__()
+        self.profile = paragraph()
         self.primary = button("Close")
         self.primary.clicked.connect(lambda: close())
         done = guided.state == "finished"
@@ -279,6 +280,7 @@ class EndPage(Page):
         rows.addStretch(1)
         rows.addWidget(heading("Done" if done else "Ended"))
         rows.addWidget(paragraph(said))
+        rows.addWidget(self.profile)
         rows.addStretch(1)
         rows.addLayout(buttons(self.primary))
 

@@ -34,7 +34,7 @@ from apps.wizard.pages import (
 from apps.wizard.rating import RatingForm
 from apps.wizard.stimuli import Shown, check_stimuli, make_stimulus
 from calibration.guided import ENDED, Guided, OutOfTurn
-from calibration.instruments import load_instrument
+from calibration.instruments import Instrument
 from calibration.protocol import Protocol
 from realtime.errors import InputError
 
@@ -51,6 +51,8 @@ class Wizard(QMainWindow):
     Parameters
     ----------
     protocol : Protocol
+    instrument : Instrument
+        The questionnaire after each trial.
     participant : str
         Pseudonym; also the engine's name for the person.
     folder : Path
@@ -68,13 +70,14 @@ class Wizard(QMainWindow):
     Raises
     ------
     InputError
-        If a stimulus cannot be shown, there is no such questionnaire, or the folder holds a
-        session of another protocol or person.
+        If a stimulus cannot be shown, the questionnaire is not there in the protocol's language,
+        or the folder holds a session of another protocol or person.
     """
 
     def __init__(
         self,
         protocol: Protocol,
+        instrument: Instrument,
         participant: str,
         folder: Path,
         client: LinkClient | None,
@@ -84,7 +87,7 @@ class Wizard(QMainWindow):
     ) -> None:
         super().__init__()
         check_stimuli(protocol)
-        self._instrument = load_instrument(protocol.instrument_source)
+        self._instrument = instrument
         self._instrument.wording(protocol.language)
         self._clock = clock
         self.link = SessionLink(client, participant, clock)
@@ -157,6 +160,8 @@ class Wizard(QMainWindow):
             page.primary.setEnabled(measures and known)
         if isinstance(page, CheckPage):
             page.notice.setText(self._stranger())
+        if isinstance(page, EndPage):
+            page.profile.setText(self.link.profile)
         self.frame.refresh(guided, measures)
 
     def _follow_engine(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib import resources
 
 import pytest
 
@@ -77,6 +79,32 @@ def test_what_cannot_be_used_is_refused_before_any_profile_is_made(lab, tmp_path
         *("--from", rated, "--rig", "chest", "--checkpoint", shipped_checkpoint(load_rig("wrist")))
     )
     assert not profiles.exists()
+
+
+def test_what_a_guided_session_needs_is_asked_for_before_it(tmp_path, capsys, monkeypatch):
+    def refused(*words):
+        words = ("calibrate", "--profiles", tmp_path / "profiles", *words)
+        status, out, err = run_here(capsys, *words)
+        assert (status, out) == (2, "")
+        return " ".join(err.split())
+
+    guided = ("--participant", "p01")
+    assert "needs --participant ID" in refused()
+    assert "--protocol 'basic' is for a guided session" in refused(
+        *("--from", "x.xdf", "--protocol", "basic")
+    )
+    assert "--baseline '0:60' is for --from" in refused(*guided, "--baseline", "0:60")
+    assert "no protocol 'none'" in refused(*guided, "--protocol", "none")
+    text = (resources.files("calibration") / "protocols" / "basic.toml").read_text("utf-8")
+    path = tmp_path / "other.toml"
+    path.write_text('instrument = "ipanas-sf"\n' + text, "utf-8")
+    assert "'ipanas-sf' does not ask for excited" in refused(*guided, "--protocol", path)
+    assert "'../p'" in refused("--participant", "../p")
+    if sys.platform == "linux":
+        for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+            monkeypatch.delenv(name, raising=False)
+        assert "no screen" in refused(*guided)
+    assert not (tmp_path / "profiles").exists()
 
 
 def test_a_recording_of_nobody_known_is_not_added_to_somebodys_profile(lab, tmp_path, capsys):

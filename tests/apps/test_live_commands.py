@@ -6,6 +6,7 @@ LSL networks of their own, three at a time, beside each other.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import subprocess
@@ -19,17 +20,26 @@ import pandas as pd
 import pylsl
 import pytest
 
+from apps.link import LinkClient
+from calibration.profile_files import load_profile, save_profile
+from calibration.runs import LEAST
+from model.checkpoint import save_checkpoint
+from model.people import PeopleStatistics
 from realtime import lsl
 from realtime.files import open_recording
+from realtime.markers import parse_marker
 from tests.apps.commands import (
     environment,
     prompt_rig,
     result_of,
     run,
+    run_here,
     running,
     start,
     until,
 )
+from tests.calibration.profiles import made
+from tests.model.test_checkpoint import make_checkpoint
 
 # The first test waits for its own session while two others start beside it.
 pytestmark = pytest.mark.timeout(300)
@@ -133,6 +143,69 @@ def choose_a_device(folder):
         return refused, result_of(start(words, env), 200)
 
 
+RADII = (0.31, 0.27)  # after one and two rated trials, of people whose ratings vary as theirs
+
+
+def rate_twice(folder):
+    """Let a person rate in one session, and watch them again with what came of it.
+
+    Returns
+    -------
+    tuple
+        The profile messages of the first session, its summary, what a client received in the
+        second one, and that one's summary.
+    """
+    env, rig = environment(), prompt_rig(folder)  # this process is to find the engine
+    known = PeopleStatistics(spread=(np.nan, 0.0), radius=RADII)
+    model = folder / "model.safetensors"
+    small = save_checkpoint(dataclasses.replace(make_checkpoint(1), people=known), model)
+    words = ["run", "--rig", rig, "--checkpoint", model, "--profile", "p01", "--json"]
+    words += ["--profiles", folder / "people", "--link"]
+    rating = {
+        "t": "event",
+        "event": "rating",
+        "participant": "p01",
+        "instrument": "panas10",
+        "scale": [1, 5],
+        "items": {name: 1 + place % 5 for place, name in enumerate(small.emotions)},
+        "age": 0.5,
+    }
+    told, times = [], []
+    with running(["simulate"], env) as person:
+        # Its first marker, which would begin a baseline, is for nobody.
+        assert any("Publishing" in line for line in person.stderr)
+        with running([*words, "rated", "--record", folder], env) as child:
+            engine = LinkClient.connect("rated", timeout=100)
+
+            def ready(trials, windows):
+                for message in engine.poll():
+                    if message["t"] == "profile":
+                        told.append((message["state"], message["trials"]))
+                    elif message["t"] == "window":
+                        times.append(message["time"])
+                return len(times) >= windows and ("ready", trials) in told
+
+            until(lambda: ready(0, 2), 100)
+            engine.send(rating)
+            soon = time.monotonic() + LEAST + 2.0  # another rating needs a stretch of its own
+            until(lambda: ready(1, 4) and time.monotonic() > soon, 100)
+            engine.send(rating)
+            until(lambda: ready(2, 0), 60)
+            times.clear()
+            until(lambda: ready(2, 2), 60)
+            engine.send({"t": "quit"})
+            first = result_of(child)
+            engine.close()
+        again = [*words, "again", "--seconds", "12"]
+        with running(again, env) as child, client(RECEIVE, 2, env) as listener:
+            try:
+                second = result_of(child)
+                received = json.loads(listener.communicate(timeout=60)[0])
+            finally:
+                listener.kill()
+    return told, first, received, second
+
+
 def find_nothing(folder):
     """Watch an empty network; return status, output and errors."""
     return run(["run", "--wait", "2", "--link", "none"], own_network(folder))
@@ -146,12 +219,14 @@ def sessions(tmp_path_factory):
         "chest": functools.partial(demonstrate, "chest", 3),
         "dmer": functools.partial(demonstrate, "dmer", 3),
         "own session": join_own_session,
+        "profile": rate_twice,
         "two people": watch_two_people,
         "some sensors": watch_some_sensors,
         "nothing": find_nothing,
         "two devices": choose_a_device,
     }
-    with ThreadPoolExecutor(3) as pool:
+    with pytest.MonkeyPatch.context() as here, ThreadPoolExecutor(3) as pool:
+        here.setenv("AFFECTSTREAM_ENGINES", str(tmp_path_factory.mktemp("engines")))
         yield {
             name: pool.submit(session, tmp_path_factory.mktemp("session"))
             for name, session in made.items()
@@ -228,6 +303,46 @@ def test_two_people_are_recorded_and_predicted_together(sessions):
     assert all(s.info.simulated for s in recording.streams)
     assert json.loads((folder / "session.json").read_text())["rig"] == "wrist"
     assert (folder / "events.tsv").read_text().startswith("onset\ttext\tstream")
+
+
+def test_who_rates_is_watched_by_their_own_model_from_then_on(sessions):
+    told, first, received, second = sessions["profile"].result()
+    # Of states that follow each other fast, a client may get the last one only.
+    assert set(told) <= {("fitting", 0), ("fitting", 1), *(("ready", k) for k in range(3))}
+    assert list(dict.fromkeys(k for state, k in told if state == "ready")) == [0, 1, 2]
+    own = first["profiles"]["p01"]
+    assert (own["trials"], own["calibrations"], first["participants"]) == (2, 2, ["p01"])
+    # The outlet's radius is a stranger's, then the person's, in the recording too.
+    folder = Path(first["recording"])
+    radii = pd.read_parquet(folder / "predictions.parquet")["radius"]
+    assert list(dict.fromkeys(radii)) == pytest.approx([0.123, RADII[0], own["radius"]])
+    recording = open_recording(folder / "recording.xdf")
+    (outlet,) = [one for one in recording.streams if one.info.type == "Affect"]
+    np.testing.assert_allclose(outlet.samples[:, -3], radii, rtol=1e-6)
+    # So are the ratings, when they were asked for.
+    ratings = [one for one in recording.markers if '"rating"' in one.text]
+    assert [parse_marker(one.text).items["alert"] for one in ratings] == [2.0, 2.0]
+    profile = load_profile(folder.parents[1] / "people", "p01")
+    assert profile.model.radius == own["radius"]
+    for trial, marker in zip(profile.trials, ratings, strict=True):
+        assert trial.stop == pytest.approx(marker.time, abs=1e-3)
+    # The next session begins with it.
+    assert second["profiles"]["p01"] == own
+    assert np.array(received["rows"])[:, -3] == pytest.approx(own["radius"], rel=1e-6)
+
+
+def test_a_profile_of_another_model_or_rig_or_no_pseudonym_is_refused(tmp_path, capsys):
+    save_profile(made("p01"), tmp_path)
+    words = ("run", "--profiles", tmp_path, "--wait", "1", "--profile")
+    for more, reason in (
+        (("p01",), "does not fit the checkpoint"),
+        (("p01", "--rig", "chest"), "does not fit the rig 'chest': it was made with 'wrist'"),
+        (("Anna B",), "'Anna B' cannot be used: give 1 to 64 letters, digits, - and _"),
+        (("../p01",), "'../p01' cannot be used"),
+    ):
+        status, out, errors = run_here(capsys, *words, *more)
+        assert (status, out) == (2, ""), errors
+        assert reason in " ".join(errors.split())
 
 
 def test_subset_of_sensors(sessions):

@@ -64,6 +64,7 @@ def test_a_profile_is_listed_shown_moved_and_forgotten(command: Command, tmp_pat
 
 def test_a_person_reads_what_there_is(command: Command, tmp_path: Path) -> None:
     (command.root / "half").mkdir()
+    (command.root / "half" / "left.txt").write_text("left by somebody", "utf-8")
     status, out, _ = command("list")
     assert status == 0 and "P1" in out and "damaged" in out
     assert "holds no profile.json" in " ".join(out.split())

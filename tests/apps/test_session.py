@@ -40,6 +40,13 @@ def test_what_an_operator_gets_wrong_does_not_end_the_session(engine):
     client.send({"t": "nonsense"})
     client.send({"t": "event", "event": "explode", "text": "x" * 100})
     until(lambda: received("log", "text", "explode"))
+    # An age that is no number is none: nothing may get a time that is none.
+    client.send({"t": "event", "event": "note", "text": "ageless", "age": float("nan")})
+    until(lambda: received("marker", "text", "ageless"))
+    (ageless,) = [m for m in seen if m["t"] == "marker" and "ageless" in m["text"]]
+    assert ageless["time"] > 0
+    client.send({"t": "event", "event": "note", "text": "long ago", "age": 1e9})
+    until(lambda: received("log", "text", "long ago"))
     client.send({"t": "event", "event": "trial_start", "trial": "3", "condition": "stress"})
     until(lambda: received("marker", "text", '"trial": "3"'))
     seen.clear()

@@ -8,10 +8,11 @@ import functools
 import numpy as np
 
 from calibration.personal import PersonalModel
-from calibration.profile import Baseline, Profile, begin, calibrated
+from calibration.profile import Profile, begin, calibrated
 from calibration.ratings import Rating
 from calibration.trials import RatedTrial
 from model.checkpoint import Checkpoint
+from realtime.baseline import Rest
 from realtime.rig import load_rig
 from tests.model.people import windows
 from tests.model.test_checkpoint import make_checkpoint
@@ -71,7 +72,7 @@ def personal(count: int, seed: int = 0) -> PersonalModel:
 def made(name: str = "P1", count: int = 3, seed: int = 0) -> Profile:
     """Return a profile after one calibration with so many trials."""
     draw = np.random.default_rng(seed)
-    rest = Baseline(
+    rest = Rest(
         *({n: draw.random(s) + 1 for n, s in sizes().items()} for _ in range(3)),
     )
     return calibrated(

@@ -8,6 +8,7 @@ import pytest
 
 from calibration.instruments import (
     INSTRUMENTS,
+    chosen_instrument,
     instrument_for,
     load_instrument,
     parse_instrument,
@@ -198,6 +199,20 @@ def test_every_label_set_gets_an_instrument() -> None:
     assert made.wording("en").anchors == ("very slightly or not at all", *[""] * 5, "extremely")
     turned = LabelSet("turned", "mine", ("alert", "proud"), (-1, 1), (1.0, 5.0))
     assert instrument_for(turned).names == ("alert", "proud")
+
+
+def test_a_protocol_may_name_what_asks_for_all_that_the_model_predicts(tmp_path: Path) -> None:
+    assert chosen_instrument("", PANAS10).name == "panas10"
+    assert chosen_instrument("panas", IPANAS_SF).name == "panas"
+    own = tmp_path / "own.toml"
+    items = "".join(f"{name} = 1\n" for name in ("glad", "calm"))
+    own.write_text(f'name = "own"\nscale = [1, 5]\n[items]\n{items}', "utf-8")
+    wide = LabelSet("wide", "mine", ("glad", "calm"), (1, 1), (1.0, 7.0))
+    assert chosen_instrument(own, wide).name == "own"  # ratings know their own scale
+    with pytest.raises(
+        InputError, match=r"'ipanas-sf' does not ask for excited, .*the model's own"
+    ):
+        chosen_instrument("ipanas-sf", PANAS10)
 
 
 def test_the_order_is_random_and_repeatable() -> None:

@@ -24,6 +24,7 @@ from calibration.profile_format import decoded, encoded
 from calibration.ratings import Rating
 from calibration.trials import RatedTrial
 from model.labels import IPANAS_SF
+from realtime.baseline import Rest
 from realtime.errors import InputError
 from realtime.rig import FilterSettings
 from tests.calibration.profiles import RIG, checkpoint, made, personal, trial
@@ -349,3 +350,9 @@ def test_another_checkpoint_or_rig_is_refused_with_the_reason() -> None:
     refused("network 7", profile=dataclasses.replace(profile, model=model))
     model = dataclasses.replace(profile.model, centre={"eeg": np.zeros(3, dtype=np.float32)})
     refused("centre of eeg", profile=dataclasses.replace(profile, model=model))
+    # A session could not begin with the half of it.
+    assert profile.baseline is not None
+    kinds = dataclasses.asdict(profile.baseline).items()
+    half = Rest(**{kind: {n: a for n, a in of.items() if n != "eda"} for kind, of in kinds})
+    refused("the baseline lacks eda", profile=dataclasses.replace(profile, baseline=half))
+    check(dataclasses.replace(profile, baseline=None), checkpoint(), RIG)

@@ -10,6 +10,7 @@ import pytest
 
 from calibration.recordings import trials_of
 from calibration.segments import read_tables
+from model.batch import from_windows
 from model.checkpoint import load_checkpoint
 from model.datasets.base import Session, Trial
 from model.datasets.convert import assemble, convert, windows_to_arrays
@@ -17,11 +18,16 @@ from model.datasets.table import normalised
 from model.datasets.xdf import XdfRecordings
 from model.labels import PANAS10
 from model.zoo import shipped_checkpoint
+from realtime.baseline import Population
+from realtime.engine import Engine
 from realtime.errors import InputError
+from realtime.features.artefacts import ComponentRemoval, Montage
 from realtime.files import open_recording
 from realtime.markers import Event, format_marker
+from realtime.offline import bind_recording, windows_of
 from realtime.recording import Marker, StreamInfo
 from realtime.rig import load_rig
+from tests.calibration.brain import DMER, parts, recording
 from tests.model.datasets.test_xdf import SCORES, record
 from tests.realtime.synthetic import wristband
 
@@ -106,6 +112,68 @@ def test_an_xdf_file_gives_the_windows_of_training_to_the_byte(session, tmp_path
     )
     assert found.rest.seconds["eda"].max() == table.is_baseline.sum()
     assert (found.rest.seconds["eda"][~present] == 0).all()
+
+
+def test_later_windows_by_the_rest_that_is_kept_are_those_by_the_stated_baseline(session):
+    """What calibration writes as rest is what the next session starts from."""
+    recording = open_recording(session / "sub-anna/ses-1/recording.xdf")
+    found = trials_of(recording, RIG, POPULATION, PANAS10, "anna")
+    engine = Engine(RIG, None, POPULATION, rests={"anna": found.rest})
+    engine.bind(bind_recording(recording, RIG, "anna").bindings)
+    for chunk in recording.chunks(np.inf):
+        engine.push(chunk)
+    windows = engine.windows_until(np.inf)
+    assert {window.baseline for window in windows} == {"profile"}
+    (last,) = (trial for trial in found.trials if trial.trial == "2")
+    own = from_windows(
+        [w for w in windows if last.start < w.time <= last.stop], last.batch.features
+    )
+    for name, values in last.batch.features.items():
+        np.testing.assert_allclose(own.features[name], values, atol=1e-4)
+    plain = list(windows_of(recording, RIG, population=POPULATION))
+    running = from_windows([w for w in plain if last.start < w.time <= last.stop], ["eda"])
+    assert np.abs(running.features["eda"] - own.features["eda"]).max() > 0.1
+
+
+def test_eeg_is_freed_of_artefacts_as_in_a_live_session():
+    brain, eyes, _ = parts(40, height=300.0)
+    marks = (
+        (16.0, Event("trial_start", trial="1")),
+        (36.0, Event("trial_stop", trial="1")),
+        (36.0, Event("rating", trial="1", items=SCORES["1"], scale=(1.0, 5.0))),
+    )
+    markers = tuple(Marker(time, format_marker(event)) for time, event in marks)
+    made = dataclasses.replace(recording(brain + eyes), markers=markers)
+    population = Population({"eeg": np.full(90, 2.0)}, {"eeg": np.ones(90)})
+    montage = Montage.of(DMER, DMER.modality("eeg"), (True,) * 18)
+    # The eyes are the first component; the others are as they come.
+    mixing = np.eye(18)
+    mixing[:, 0] = eyes.std(axis=0) / eyes.std(axis=0).max()
+    eyeless = ComponentRemoval(montage, mixing, (0,))
+
+    def trial(artefacts=None):
+        (one,) = trials_of(made, DMER, population, PANAS10, artefacts=artefacts).trials
+        return one.batch
+
+    plain, clean = trial(), trial(eyeless)
+    engine = Engine(DMER, None, population, artefacts={"P1": eyeless})
+    engine.bind(bind_recording(made, DMER).bindings)
+    windows = []
+    for chunk in made.chunks(0.25):
+        engine.push(chunk)
+        windows += engine.windows_now(0.0)
+    live = from_windows([w for w in windows if 16 < w.time <= 36], ["eeg"])
+    assert len(live) == len(clean) == 20
+    assert clean.features["eeg"].tobytes() == live.features["eeg"].tobytes()
+    assert np.abs(clean.features["eeg"] - plain.features["eeg"]).max() > 1
+    with pytest.raises(InputError, match="fitted for the rig 'dmer'"):
+        trials_of(
+            dataclasses.replace(wristband(12.0), path="x.xdf", markers=markers),
+            RIG,
+            POPULATION,
+            PANAS10,
+            artefacts=eyeless,
+        )
 
 
 def test_an_e4_folder_with_tables_gives_the_windows_of_training_to_the_byte(tmp_path):

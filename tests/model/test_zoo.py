@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.scoring import baseline_of
+from calibration.statements import stated_rest
 from model.checkpoint import DEMONSTRATION, check_rig, load_checkpoint
 from model.metrics import stress_auc
 from model.predictor import Predictor
@@ -35,7 +35,7 @@ def results(recording, predictor):
             RIG,
             predictor,
             predictor.checkpoint.population,
-            baseline=baseline_of(recording),
+            baseline=stated_rest(recording),
         )
     )
 
@@ -75,7 +75,7 @@ def test_demonstrations_say_so_and_follow_a_simulated_person(name):
     recording = Person(11, schedule, device.rates).to_recording(240.0, device)
     model = Predictor(checkpoint, "cpu")
     found = list(
-        score(recording, rig, model, checkpoint.population, baseline=baseline_of(recording))
+        score(recording, rig, model, checkpoint.population, baseline=stated_rest(recording))
     )
     times = np.array([result.window.time for result in found])
     # The chest's windows of 60 s lie inside their condition in its last half minute.

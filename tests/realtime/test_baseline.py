@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.baseline import Normaliser, Population, fit_population, normalise
+from realtime.baseline import Normaliser, Population, Rest, fit_population, normalise
 
 RNG = np.random.default_rng(0)
 POPULATION = Population(
@@ -88,6 +88,69 @@ def test_baseline_by_button_can_be_restated():
     assert kind == "stated"
     assert abs(scores["ppg"][0]) < 0.5
     assert normaliser.stretch == (19.5, 399.0)
+
+
+def resting(data, hop=1.0):
+    """Return the rest that windows make up."""
+    present = {m: np.isfinite(values) for m, values in data.items()}
+    values = {m: np.where(present[m], v, 0.0).astype(np.float64) for m, v in data.items()}
+    count = {m: np.maximum(there.sum(axis=0), 1) for m, there in present.items()}
+    mean = {m: v.sum(axis=0) / count[m] for m, v in values.items()}
+    variance = {
+        m: np.where(present[m], (v - mean[m]) ** 2, 0.0).sum(axis=0) / count[m]
+        for m, v in values.items()
+    }
+    return Rest({m: there.sum(axis=0) * hop for m, there in present.items()}, mean, variance)
+
+
+@pytest.mark.parametrize("hop", [1.0, 0.5])
+def test_the_rest_of_an_earlier_session_counts_as_if_it_had_been_here(hop):
+    data = features(80)
+    data["eda"][:10, 0] = np.nan
+    data["eda"][:40, 1] = np.nan  # which was never there at rest
+    early = {m: values[:40] for m, values in data.items()}
+    here = Normaliser(POPULATION, hop, stretch=(-1.0, 39.0))
+    later = Normaliser(POPULATION, hop, rest=resting(early, hop))
+    for row in range(80):
+        one = {m: values[row] for m, values in data.items()}
+        expected, kind = here.update(float(row), one)
+        assert kind == "stated"
+        if row >= 40:
+            found, kind = later.update(float(row), one)
+            assert kind == "profile"
+            for modality in expected:
+                np.testing.assert_allclose(found[modality], expected[modality], atol=1e-5)
+    # What it says its rest was is what an earlier session would have kept.
+    for kind in ("seconds", "mean", "variance"):
+        for modality, values in getattr(resting(early, hop), kind).items():
+            np.testing.assert_allclose(getattr(here.rest, kind)[modality], values, rtol=1e-9)
+    assert later.rest is None
+    # Of what was never there the population tells all.
+    assert found["eda"][1] == pytest.approx(np.clip(data["eda"][-1, 1] - 5.0, -5, 5), abs=1e-5)
+
+
+def test_a_stated_baseline_replaces_the_earlier_rest_wholly():
+    data, earlier = features(40), resting(features(50))
+    known = Normaliser(POPULATION, stretch=(9.5, 29.5), rest=earlier)
+    fresh = Normaliser(POPULATION, stretch=(9.5, 29.5))
+    kinds = []
+    for row in range(40):
+        one = {m: values[row] for m, values in data.items()}
+        (found, kind), (expected, _) = known.update(row, one), fresh.update(row, one)
+        kinds.append(kind)
+        same = all((found[m] == expected[m]).all() for m in found)
+        assert same is (kind == "stated")
+    assert kinds == ["profile"] * 10 + ["stated"] * 30
+
+
+def test_a_baseline_that_was_stated_and_has_no_window_leaves_the_earlier_rest():
+    normaliser = Normaliser(POPULATION, rest=resting(features(50)))
+    one = {m: values[0] for m, values in features(1).items()}
+    normaliser.state_baseline(0.2, 0.8)
+    assert normaliser.update(1.0, one)[1] == "profile"
+    # Once rest is stated while it lasts, it counts from its first window on.
+    normaliser.state_baseline(1.5)
+    assert normaliser.update(2.0, one)[1] == "stated"
 
 
 def test_population_weighs_people_alike_and_measures_inside_them():

@@ -9,8 +9,8 @@ import pytest
 from PySide6.QtGui import QImage
 
 from apps.cli.main import main
-from apps.cli.monitor import OwnEngine
 from apps.link import running_engines
+from apps.own_engine import OwnEngine
 from realtime.errors import InputError
 from tests.apps.dashboard.engine import EngineProcess
 

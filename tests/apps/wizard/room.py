@@ -21,6 +21,7 @@ from apps.wizard.pages import (
 )
 from apps.wizard.rating import RatingForm
 from apps.wizard.window import Wizard
+from calibration.instruments import load_instrument
 from calibration.protocol import Protocol
 from realtime.markers import parse_marker
 from tests.apps.dashboard import messages
@@ -88,7 +89,13 @@ class Room:
 
     def open(self, **options: Any) -> Wizard:
         self.wizard = Wizard(
-            self.protocol, "P1", self.folder, self.engine.client, clock=self.clock, **options
+            self.protocol,
+            load_instrument(self.protocol.instrument_source),
+            "P1",
+            self.folder,
+            self.engine.client,
+            clock=self.clock,
+            **options,
         )
         self.wizard._timer.stop()  # the test ticks
         self.wizard.resize(1000, 700)

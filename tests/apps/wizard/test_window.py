@@ -35,6 +35,7 @@ from apps.wizard.stimuli import (
 )
 from apps.wizard.window import Wizard
 from calibration.guided import JOURNAL
+from calibration.instruments import load_instrument
 from calibration.protocol import Protocol, parse_protocol
 from realtime.errors import InputError
 from tests.apps.dashboard import messages
@@ -338,9 +339,9 @@ def test_what_cannot_be_shown_is_refused_before_the_session(
             check_stimuli(video)
     else:
         check_stimuli(video)
-    unknown = parse_protocol(HEAD.replace("ipanas-sf", "no-such") + film, "lab", tmp_path)
-    with pytest.raises(InputError):
-        Wizard(unknown, "P1", tmp_path / "session", None)
+    abroad = parse_protocol(HEAD + 'language = "xx"\n' + STIMULI, "lab", tmp_path)
+    with pytest.raises(InputError, match="xx"):
+        Wizard(abroad, load_instrument("ipanas-sf"), "P1", tmp_path / "session", None)
 
 
 def test_breathing_keeps_its_pace(qt: QApplication) -> None:
