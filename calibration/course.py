@@ -11,12 +11,11 @@ from typing import Any
 
 from calibration.protocol import Protocol, Stimulus
 from calibration.ratings import Rating
+from calibration.runs import SUPERSEDED
 from realtime.markers import Event
 from realtime.metadata import clean
 
 ENDED = ("finished", "aborted")
-SUPERSEDED = "superseded"
-"""How the text of a note begins that takes back the trial that it names."""
 
 
 class OutOfTurn(ValueError):
@@ -245,7 +244,11 @@ class Course:
         last.superseded = "it is repeated"
         self.running = False
         self._go_on(may_break=False)
-        return [*events, self._note(f"{SUPERSEDED}: {last.superseded}", last)]
+        note = self._note(f"{SUPERSEDED}: {last.superseded}", last)
+        if last.rating is not None:
+            # An engine that was not there knows the trial from the profile alone, and by this.
+            note = replace(self.rating_event(last), event="note", text=note.text)
+        return [*events, note]
 
     def _on_rest_again(self, record: Mapping[str, Any]) -> list[Event]:
         self._rest_due = True

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from calibration.course import ENDED, SUPERSEDED, Course, OutOfTurn, Trial
+from calibration.course import ENDED, Course, OutOfTurn, Trial
 from calibration.journal import Journal
 from calibration.protocol import Protocol, Stimulus
 from calibration.ratings import Rating
@@ -26,7 +26,7 @@ from realtime.metadata import clean
 JOURNAL = "guided.jsonl"
 FORMAT = "guided-1"
 
-__all__ = ["ENDED", "FORMAT", "JOURNAL", "SUPERSEDED", "Guided", "OutOfTurn", "Trial"]
+__all__ = ["ENDED", "FORMAT", "JOURNAL", "Guided", "OutOfTurn", "Trial"]
 
 
 class Guided:

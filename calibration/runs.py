@@ -22,8 +22,12 @@ LEAST = 10.0
 SCALE = PANAS10.scale
 """Of ratings that do not say theirs."""
 
+SUPERSEDED = "superseded"
+"""How the text of a note begins that takes back the trial that it names."""
+
 # Of events at the same moment, what ends comes first: one trial may stop where the next starts.
 _RANK = {"trial_stop": 0, "baseline_stop": 0, "trial_start": 1, "baseline_start": 1, "rating": 2}
+_LAST = 3  # what takes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,17 @@ class Story:
 
 def concerns(event: Event) -> bool:
     """Tell whether an event says something about trials, ratings or the baseline."""
-    return event.event in _RANK
+    return event.event in _RANK or takes_back(event)
+
+
+def takes_back(event: Event) -> bool:
+    """Tell whether an event says that a trial counts no more."""
+    return event.event == "note" and event.trial != "" and event.text.startswith(SUPERSEDED)
 
 
 def in_order(events: Sequence[Timed]) -> list[Timed]:
     """Return events by time; at the same moment, what ends comes before what starts."""
-    return sorted(events, key=lambda pair: (pair[0], _RANK[pair[1].event]))
+    return sorted(events, key=lambda pair: (pair[0], _RANK.get(pair[1].event, _LAST)))
 
 
 def read_events(events: Sequence[Timed], participant: str = "", now: float = 60.0) -> Story:
@@ -100,7 +109,8 @@ def read_events(events: Sequence[Timed], participant: str = "", now: float = 60.
     runs += _asked(ordered, runs, baselines, now, notes)
     runs.sort(key=lambda run: (run.start, run.stop))
     ratings = [(time, event) for time, event in ordered if event.event == "rating"]
-    runs = _latest(_rated(runs, ratings, participant, notes), notes)
+    runs = _rated(runs, ratings, participant, notes)
+    runs = _latest(_counting(runs, ordered, notes), notes)
     notes += _overlaps(runs)
     return Story(tuple(runs), baselines, tuple(dict.fromkeys(notes)))
 
@@ -221,6 +231,22 @@ def _rating(event: Event, trial: str, participant: str, notes: list[str]) -> Rat
             f"the rating of trial {named(trial)} has no answer for {', '.join(missing[:20])}"
         )
     return rating
+
+
+def _counting(runs: Sequence[Run], events: Sequence[Timed], notes: list[str]) -> list[Run]:
+    """Leave out runs that were taken back after they had started."""
+    taken: dict[str, float] = {}
+    for time, event in events:
+        if takes_back(event):
+            taken[event.trial] = time
+    kept = []
+    for run in runs:
+        if run.marked and run.start <= taken.get(run.trial, -math.inf):
+            if run.rating is not None:
+                notes.append(f"trial {named(run.trial)} was taken back: it is left out")
+        else:
+            kept.append(run)
+    return kept
 
 
 def _latest(runs: Sequence[Run], notes: list[str]) -> list[Run]:

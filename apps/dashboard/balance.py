@@ -42,7 +42,7 @@ class BalanceBar(QWidget):
         if self._positive is None:
             return ""
         if self._reference is None:
-            return "no baseline yet: mark some rest"
+            return "no rest in this session yet: mark some"
         points = round(100 * (self._positive - self._reference))
         if points == 0:
             return f"as at baseline ({100 * self._reference:.0f} % positive)"

@@ -156,8 +156,9 @@ def _baseline_text(person: Person | None, now: float) -> str:
     if person.baseline == "stated":
         start, stop = person.baseline_start, person.baseline_stop
         return "● stated" if start is None or stop is None else f"● {duration(stop - start)} stated"
-    running = bool(person.windows) and person.windows[-1].baseline == "running"
-    return "○ running estimate" if running else "○ none"
+    newest = person.windows[-1].baseline if person.windows else ""
+    kinds = {"running": "○ running estimate", "profile": "◐ rest of an earlier session"}
+    return kinds.get(newest, "○ none")
 
 
 def _tail(path: str) -> str:

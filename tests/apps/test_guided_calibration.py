@@ -16,6 +16,9 @@ from calibration.profile_files import load_profile
 from realtime.files import open_recording
 from realtime.markers import parse_marker
 from tests.apps.commands import environment, prompt_rig, run, running, until
+from tests.apps.dashboard.conftest import qt
+
+__all__ = ["qt"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = """
@@ -51,9 +54,8 @@ def robot(last, words, env):
 
 
 @pytest.mark.timeout(300)
-def test_session_is_killed_and_resumed_and_the_monitor_uses_its_profile(tmp_path, monkeypatch):
+def test_session_is_killed_and_resumed_and_the_monitor_uses_its_profile(qt, tmp_path, monkeypatch):
     monkeypatch.setenv("AFFECTSTREAM_ENGINES", str(tmp_path / "engines"))
-    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     env, rig, root = environment(), prompt_rig(tmp_path), tmp_path / "profiles"
     (tmp_path / "short.toml").write_text(PROTOCOL, "utf-8")
@@ -96,13 +98,19 @@ def test_session_is_killed_and_resumed_and_the_monitor_uses_its_profile(tmp_path
         try:
             client = own.start()
             dashboard = Dashboard(client)
-            person = dashboard.state.people.get
-            until(lambda: dashboard.tick() or (person("p01") and person("p01").windows), 60)
-            newest = person("p01").windows[-1]
+
+            def person():
+                """Return what the dashboard knows of the person, once it has shown a window."""
+                dashboard.tick()
+                known = dashboard.state.people.get("p01")
+                return known if known is not None and known.windows else None
+
+            shown = until(person, 60)
+            newest = shown.windows[-1]
             assert newest.radius == pytest.approx(after.model.radius)
             assert newest.baseline == "profile"
-            own_model = person("p01").own
-            assert (own_model.trials, own_model.step) == (3, after.model.step)
+            assert "earlier session" in dashboard.controls.baseline_text.text()
+            assert (shown.own.trials, shown.own.step) == (3, after.model.step)
             dashboard.close()
         finally:
             own.stop()
