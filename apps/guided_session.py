@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +16,9 @@ from calibration.protocol import load_protocol
 from calibration.sessions import session_folder
 from model.labels import LabelSet
 from realtime import lsl
+from realtime.errors import InputError
 
 _log = logging.getLogger(__name__)
-
-ENGINE = "calibration"
-"""Name of the engine's link."""
 
 
 def guided_session(
@@ -52,18 +51,34 @@ def guided_session(
     ------
     InputError
         If there is no such protocol, its questionnaire does not fit the model, there is no screen,
-        or no engine starts.
+        no engine starts, or nothing can be written where profiles lie.
     """
     shown = load_protocol(protocol)
     instrument = chosen_instrument(shown.instrument_source, labels)
-    folder, notes = session_folder(profile_folder(root, profile.id), shown)
+    person = profile_folder(root, profile.id)
+    folder, notes = session_folder(person, shown)
     for sentence in notes:
         _log.warning("%s", sentence)
     need_wizard_screen()
     who = ["--profile", profile.id, "--profiles", str(root)]
     environment = lsl.environment(lsl.configure(loopback=False))
-    own = OwnEngine([*options, *who, "--link", ENGINE], ENGINE, environment)
+    # Two people may be guided on one computer: neither window must find the other's engine.
+    name = f"calibration-{os.getpid()}"
+    own = OwnEngine([*options, *who, "--link", name], name, environment)
     try:
-        return run_wizard(shown, instrument, profile.id, folder, own.start(), own.start)
+        client = own.start()
+        _make_private(person)
+        return run_wizard(shown, instrument, profile.id, folder, client, own.start)
     finally:
         own.stop()
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder of a profile: nobody else on this computer has to see the journal in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {str(folder)!r} ({error.strerror}): make room there, or give "
+            "another --profiles"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class OwnEngine:
             if child.poll() is not None:
                 raise InputError(
                     f"the engine ended at once with status {child.returncode}: "
-                    f"see why with `affectstream {' '.join(command[:-1])}`"
+                    f"see why with `affectstream {shlex.join(command[:-1])}`"
                 )
             time.sleep(0.1)
         self.stop()

@@ -21,7 +21,8 @@ from calibration.improvement import Improvement, improve
 from calibration.predictor import PersonalPredictor
 from calibration.profile import Profile
 from calibration.profile_files import save_profile
-from calibration.trials import RatedTrial, merged, usable
+from calibration.runs import takes_back
+from calibration.trials import RatedTrial, has_name, merged, usable
 from model.checkpoint import Checkpoint
 from model.predictor import Predictor
 from realtime.baseline import Rest
@@ -119,7 +120,10 @@ class PersonalModels:
     def event(self, event: Event, time: float) -> None:
         """Take in an event at a time on the session's clock."""
         for name, collector in self._collectors.items():
+            rated_here = event.trial in self._rated[name]
             self._take(name, collector.event(event, time))
+            if takes_back(event) and event.participant in ("", name) and not rated_here:
+                self._take_back(name, event)
 
     def baseline(self, participant: str, start: float, stop: float) -> None:
         """Take in a stated baseline that no marker announced."""
@@ -192,6 +196,16 @@ class PersonalModels:
             self._changed[name] = None
         for gone in self._collectors[name].withdrawn & set(rated):
             del rated[gone]
+            self._changed[name] = None
+
+    def _take_back(self, name: str, event: Event) -> None:
+        """Leave out a trial that is repeated, and was rated before this engine started."""
+        known = self._known[name]
+        same = [trial for trial in known.trials if _is_meant(trial, event)]
+        if same:
+            last = max(same, key=lambda trial: trial.date)
+            kept = tuple(trial for trial in known.trials if trial is not last)
+            self._known[name] = replace(known, trials=kept)
             self._changed[name] = None
 
     def _keep(self, name: str) -> None:
@@ -277,3 +291,15 @@ class PersonalModels:
         if self._broadcast is not None:
             model = self.profiles[name].model
             self._broadcast.profile(name, state, model.trials, model.step, model.radius, text)
+
+
+def _is_meant(trial: RatedTrial, event: Event) -> bool:
+    """Tell whether an event that takes a trial back is about this one: by name and by answers."""
+    rating = trial.rating
+    answers = {item: score for item, score in rating.items.items() if score is not None}
+    return (
+        has_name(trial, event.trial)
+        and trial.condition == event.condition
+        and (rating.instrument, rating.scale) == (event.instrument, event.scale)
+        and answers == dict(event.items)
+    )

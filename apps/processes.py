@@ -32,12 +32,15 @@ def start(arguments: Sequence[str], environment: Mapping[str, str]) -> subproces
     environment : mapping of str to str
         Added to this process's own, such as `realtime.lsl.environment`.
     """
-    # -P: a model.py or apps/ in the working folder must not be taken for ours.
+    # -P: a model.py or apps/ in the working folder must not be taken for ours. In a group of its
+    # own, Ctrl-C on the terminal reaches the parent alone: a second one would cut its ending short.
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "apps", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, **environment, TIED: "1"},
+        start_new_session=True,
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
     )
 
 

@@ -19,7 +19,7 @@ from calibration.predictor import PersonalPredictor
 from calibration.profile import Profile, check
 from calibration.profile_files import load_profile
 from calibration.runs import named
-from calibration.statements import own_streams, rated_within, stated_rest
+from calibration.statements import own_streams, rated_within, stated_rest, taken_as
 from model.checkpoint import Checkpoint, check_rig, load_checkpoint
 from realtime.engine import Engine
 from realtime.errors import InputError
@@ -165,6 +165,8 @@ def _score(
     own = own_streams(recording, who, settings.choices)
     bound = bind_recording(own, rig, who, dict(settings.choices))
     notes = [f"{b.modality}: {note}" for b in bound.bindings for note in b.notes]
+    if profile is not None:
+        notes += taken_as(own, who)
     missing = [m.name for m in rig.modalities if m.name not in {b.modality for b in bound.bindings}]
     if missing:
         notes.append(f"missing: {', '.join(missing)}")

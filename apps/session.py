@@ -156,12 +156,15 @@ class Session:
         except KeyboardInterrupt:
             _log.info("stopped by the operator")
         finally:
-            self._recording.stop()
+            # Whatever goes wrong with the one: what was recorded, and what was rated.
             try:
-                self._models.close()
-                summary = self.summary()
+                self._recording.stop()
             finally:
-                self.close()
+                try:
+                    self._models.close()
+                    summary = self.summary()
+                finally:
+                    self.close()
         return summary
 
     def step(self) -> None:

@@ -263,12 +263,14 @@ class TrialCollector:
         self._earliest = self._began
         known = {run.trial for run in self._story.runs if run.marked}
         open_ = {run.trial for run in self._story.runs if run.stop > floor}
+        started = {e.trial for t, e in self._events if t <= floor and e.event == "trial_start"}
+        taken_back = started - known - {""}
         resting = {start for start, stop in self._story.baselines if stop > floor}
         kept = [
             (time, event)
             for time, event in self._events
             if event.trial in open_
-            or (time > floor and event.trial not in known)
+            or (time > floor and event.trial not in known | taken_back)
             or (event.event == "baseline_start" and time in resting)
         ]
         if len(kept) < len(self._events):

@@ -139,10 +139,14 @@ def open_profile(root: Path, name: str, checkpoint: Checkpoint, rig: Rig) -> Pro
     Raises
     ------
     InputError
-        If it is of another checkpoint or rig, or damaged, or `name` is no pseudonym.
+        If it is of another checkpoint or rig, or damaged, or `name` is no pseudonym, or differs
+        from that of another profile in capitals alone.
     """
     if not has_profile(root, name):
-        return begin(name, checkpoint, rig)
+        begun = begin(name, checkpoint, rig)
+        if root.is_dir():
+            _refuse_other(begun, root / name)  # at the end of a session would be too late
+        return begun
     known = load_profile(root, name)
     check(known, checkpoint, rig)
     return known

@@ -24,6 +24,7 @@ from calibration.statements import (
     own_events,
     own_streams,
     table_folder,
+    taken_as,
 )
 from calibration.trials import RatedTrial
 from model.labels import LabelSet
@@ -120,8 +121,10 @@ def trials_of(
     found: dict[str, RatedTrial] = {}
     rest = Normaliser(population, rig.hop, still)
     windows = 0
+    bound = _bound(recording, rig, participant, choices or {})
+    notes += taken_as(bound, participant)
     for window in windows_of(
-        _bound(recording, rig, participant, choices or {}),
+        bound,
         rig,
         participant=participant,
         population=population,

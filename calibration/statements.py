@@ -61,6 +61,14 @@ def own_streams(
     return replace(recording, streams=streams)
 
 
+def taken_as(recording: Recording, participant: str) -> list[str]:
+    """Say whom the streams of `own_streams` name, if it is somebody else."""
+    people = sorted(set(filter(None, (subject_of(stream.info) for stream in recording.streams))))
+    if not people or participant in people:
+        return []
+    return [f"the streams name {', '.join(map(named, people))}: taken as {participant}"]
+
+
 def our_events(recording: Recording) -> list[Timed]:
     """Return our own markers about trials, ratings and the baseline, with their times."""
     ours = [(marker.time, parse_marker(marker.text)) for marker in recording.markers]

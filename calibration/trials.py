@@ -82,6 +82,12 @@ def merged(known: Sequence[RatedTrial], new: Sequence[RatedTrial]) -> tuple[Rate
     return tuple(result.values())
 
 
+def has_name(trial: RatedTrial, name: str) -> bool:
+    """Tell whether a trial is called so, or was before `merged` put a number before it."""
+    number, _, rest = trial.trial.partition("-")
+    return trial.trial == name or (number.isdecimal() and rest == name)
+
+
 def evidence(trials: Sequence[RatedTrial], labels: LabelSet) -> Evidence:
     """Return the windows of rated trials with their labels, as an adaptation takes them.
 

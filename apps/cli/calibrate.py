@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PROTOCOL = "basic"
+ALL = "none"  # of the steps is left out
 
 
 def calibrate(
@@ -77,7 +78,7 @@ def calibrate(
         typer.Option(
             metavar="STEP",
             help="A step of the ladder that the person's model must not take: prior, baseline, "
-            "head or adapters; repeat it for several. Kept in the profile.",
+            "head or adapters; repeat it for several. Kept in the profile; `none` takes it back.",
         ),
     ] = None,
     record: Annotated[
@@ -149,9 +150,12 @@ def _steps(without: Sequence[str]) -> tuple[str, ...] | None:
     """Return the steps that are left on; None where nothing is said."""
     from calibration.personal import STEPS
 
+    if list(without) == [ALL]:
+        return STEPS
     for step in without:
         if step not in STEPS:
-            raise InputError(f"--without {step!r}: no such step; use {', '.join(STEPS)}")
+            known = ", ".join(STEPS)
+            raise InputError(f"--without {step!r}: no such step; use {known}, or {ALL} alone")
     return tuple(step for step in STEPS if step not in without) if without else None
 
 
@@ -193,12 +197,8 @@ def _tables(summary: dict[str, Any]) -> list[Any]:
         parts.append(Text("One rated trial cannot be left out and fitted to at once: rate more."))
     said = [*filter(None, [summary["notice"]]), *summary["notes"], *summary["faults"]]
     parts += [Text(sentence) for sentence in said]
-    parts.append(
-        Text(
-            f"{summary['participant']}: {summary['step']} kept, radius {summary['radius']:.3f}; "
-            f"{summary['profile']}"
-        )
-    )
+    kept = f"{summary['participant']}: {summary['step']} kept, radius {summary['radius']:.3f}"
+    parts.append(Text(f"{kept}; {summary['profile']}" if summary["profile"] else kept))
     if summary["report"]:
         parts.append(Text(str(summary["report"])))
     return parts

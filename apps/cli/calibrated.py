@@ -19,7 +19,7 @@ from calibration.improvement import Improvement, improve
 from calibration.profile import Profile
 from calibration.profile_files import has_profile, open_profile, profile_folder, save_profile
 from calibration.recordings import trials_of
-from calibration.trials import RatedTrial
+from calibration.trials import RatedTrial, usable
 from model.checkpoint import Checkpoint
 from realtime.baseline import Rest
 from realtime.errors import InputError
@@ -85,7 +85,7 @@ def guided(
     options: Sequence[str],
     steps: tuple[str, ...] | None,
 ) -> Outcome:
-    """Guide a person through a protocol; the engine behind it fits and saves."""
+    """Guide a person through a protocol; the engine behind it fits and saves what is rated."""
     before = open_profile(root, participant, checkpoint, rig)
     if steps is not None:
         before = save_profile(replace(before, steps=steps), root)  # where the engine finds it
@@ -94,17 +94,22 @@ def guided(
 
     state = guided_session(protocol, before, root, checkpoint.labels, options)
     saved = open_profile(root, participant, checkpoint, rig)
+    kept, _ = usable(saved.trials, checkpoint.labels)
     waits = state not in ("finished", "aborted")
     notes = ["the session is not over: the same command goes on with it"] if waits else []
     summary: dict[str, Any] = {"protocol": protocol, "state": state, "faults": []}
-    if len(saved.history) == len(before.history):
+    if not kept:
         notes.append("nothing was rated that the model could be fitted to")
         summary |= {"participant": participant, "rig": rig.name, "checkpoint": checkpoint.hash}
         summary |= {"notice": checkpoint.notice, "notes": notes, "trials": [], "predictors": []}
         summary |= {"step": saved.model.step, "radius": saved.model.radius, "profile": None}
         return Outcome(saved, None, {**summary, "report": None})
-    # The same trials give the same model: this is for the figures.
     better = _improved(saved, checkpoint, (), None)
+    found = better.profile.model
+    if (found.trials, found.step) != (saved.model.trials, saved.model.step):
+        # What the engine had no time for. Else the same trials give the same model, and this is
+        # for the figures alone.
+        saved = save_profile(better.profile, root)
     old = {(trial.start, trial.stop, trial.date) for trial in before.trials}
     new = {(trial.start, trial.stop, trial.date) for trial in saved.trials} - old
     summary |= _figures(root, saved, better, checkpoint, new, "session", notes)
@@ -169,7 +174,10 @@ def _profile(
     root: Path, participant: str | None, source: str, checkpoint: Checkpoint, rig: Rig
 ) -> Profile:
     """Return the person's profile, or a new one."""
-    named = re.findall(r"(?:^|[/\\])sub-([A-Za-z0-9_-]+)", str(Path(source).absolute()))
+    path = Path(source).absolute()
+    # Not the file's own name, of which nobody knows where the person's ends.
+    folders = path.parts if path.is_dir() else path.parts[:-1]
+    named = [part[4:] for part in folders if re.fullmatch(r"sub-[A-Za-z0-9_-]+", part)]
     name = participant or (named[-1] if named else SOMEBODY)
     if participant is None and not named and has_profile(root, name):
         raise InputError(

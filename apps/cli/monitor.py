@@ -10,6 +10,7 @@ import typer
 
 from apps.link import LinkClient, running_engines
 from apps.own_engine import OwnEngine
+from realtime.errors import InputError
 
 
 def monitor(
@@ -30,7 +31,7 @@ def monitor(
         list[str] | None,
         typer.Option(
             metavar="ID",
-            help="Pseudonyms of participants whose own models it uses and improves.",
+            help="Its participants whose own models it uses and improves; repeat for several.",
         ),
     ] = None,
     profiles: Annotated[
@@ -67,6 +68,11 @@ def monitor(
     An engine that was started here ends with the window; one that ran before goes on.
     """
     if engine is not None or running_engines():
+        if profile:
+            raise InputError(
+                f"--profile {profile[0]!r} is for an engine that is started here, and one runs "
+                "already: end it first, or leave the option out to watch what it shows"
+            )
         _attach(engine, screenshot, seconds, size, rate_every)
         return
     arguments = ["--rig", rig, "--link", "engine"]

@@ -60,13 +60,14 @@ def run_dashboard(
     window = Dashboard(client, restart, auto_restart, quit_engine)
     if rate_every is not None:
         window.rate_now.every(rate_every)
-    signal.signal(signal.SIGINT, lambda _number, _frame: made.quit())
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: made.quit())
     window.resize(1280, 800)
     window.show()
     if seconds is not None:
         QTimer.singleShot(round(1000 * seconds), made.quit)
     made.exec()
     window.close()
+    signal.signal(signal.SIGINT, before)
 
 
 def save_screenshot(

@@ -49,9 +49,10 @@ def run_wizard(
     need_wizard_screen()
     made = application()
     window = Wizard(protocol, instrument, participant, folder, client, restart)
-    signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
     window.resize(1280, 800)
     window.show()
     made.exec()
     window.close()
+    signal.signal(signal.SIGINT, before)
     return window.guided.state

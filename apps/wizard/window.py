@@ -179,6 +179,8 @@ class Wizard(QMainWindow):
             # After a crash or a restart the rest may be one that another engine has measured.
             if not self.link.baseline_stated and self.guided.can("rest_again"):
                 self._act(lambda: self.guided.rest_again("the engine has not measured a rest"))
+                if self.guided.state == "rating":
+                    self.say("What was measured during this task is lost: repeat it (Ctrl+R).")
 
     def _show_choice(self) -> None:
         """Ask which of several devices is meant, as the dashboard does."""

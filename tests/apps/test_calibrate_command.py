@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib import resources
 
 import pytest
 
+from apps.cli.calibrate import _steps
+from apps.cli.calibrated import _profile, guided
+from calibration.personal import STEPS
 from calibration.profile import begin
 from calibration.profile_files import load_profile, save_profile
 from model.checkpoint import load_checkpoint
@@ -16,6 +20,7 @@ from realtime.rig import load_rig
 from realtime.simulator.person import Person
 from tests.apps.commands import run_here
 from tests.apps.test_score_command import write_xdf
+from tests.calibration.profiles import RIG, checkpoint, made
 from tests.model.datasets.test_xdf import record
 
 
@@ -100,6 +105,7 @@ def test_what_a_guided_session_needs_is_asked_for_before_it(tmp_path, capsys, mo
     path.write_text('instrument = "ipanas-sf"\n' + text, "utf-8")
     assert "'ipanas-sf' does not ask for excited" in refused(*guided, "--protocol", path)
     assert "'../p'" in refused("--participant", "../p")
+    assert "--without 'heads': no such step; use prior" in refused(*guided, "--without", "heads")
     if sys.platform == "linux":
         for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
             monkeypatch.delenv(name, raising=False)
@@ -114,3 +120,43 @@ def test_a_recording_of_nobody_known_is_not_added_to_somebodys_profile(lab, tmp_
     status, _, err = run_here(capsys, *words)
     assert status == 2
     assert "there is a profile 'P1'" in err and "--participant ID" in err
+
+
+def test_whose_recording_it_is_the_folder_says_and_not_the_file(tmp_path):
+    rig = load_rig("wrist")
+    checkpoint = load_checkpoint(shipped_checkpoint(rig))
+
+    def whose(path):
+        return _profile(tmp_path / "profiles", None, str(tmp_path / path), checkpoint, rig).id
+
+    assert whose("sub-anna/ses-1/sub-anna_ses-1_task-film.xdf") == "anna"
+    assert whose("sub-anna_ses-1.xdf") == "P1"
+    (tmp_path / "sub-ben").mkdir()  # an E4 folder
+    assert whose("sub-ben") == "ben"
+
+
+def test_what_a_guided_session_had_no_time_to_fit_is_fitted_after_it(tmp_path, monkeypatch):
+    def answered(trial):
+        rating = replace(trial.rating, items={**trial.rating.items, "upset": 2.0})
+        return replace(trial, rating=rating)
+
+    def ended(protocol, profile, root, labels, options):
+        save_profile(replace(profile, trials=tuple(map(answered, made(count=2).trials))), root)
+        return "finished"
+
+    monkeypatch.setattr("apps.guided_session.guided_session", ended)
+    words = (tmp_path, "basic", "P1", RIG, checkpoint(), ())
+    found = guided(*words, ("prior",))
+    assert [one["from"] for one in found.summary["trials"]] == ["session", "session"]
+    kept = load_profile(tmp_path, "P1")
+    assert (kept.model.trials, kept.model.step) == (2, found.summary["step"])
+    assert (kept.hash, len(kept.history)) == (found.profile.hash, 1)
+    # Where nothing new was rated, the figures of what there is are given all the same.
+    assert kept.steps == ("prior",)
+    again = guided(*words, None)
+    assert [one["from"] for one in again.summary["trials"]] == ["profile", "profile"]
+    assert again.better is not None
+    assert load_profile(tmp_path, "P1").hash == again.profile.hash
+    assert len(again.profile.history) == 1
+    assert load_profile(tmp_path, "P1").steps == ("prior",)
+    assert guided(*words, _steps(["none"])).profile.steps == STEPS

@@ -288,6 +288,42 @@ def test_a_rating_can_be_corrected_and_a_trial_withdrawn(tmp_path: Path) -> None
     assert not (tmp_path / "ben").exists()
 
 
+def test_a_trial_that_is_repeated_counts_no_more_whichever_engine_saw_it(tmp_path: Path) -> None:
+    def repeated(name: str, person: str = "anna", **items: float) -> Event:
+        return Event(
+            "note",
+            participant=person,
+            trial=name,
+            instrument="panas10",
+            items={**ITEMS, **items},
+            scale=(1.0, 5.0),
+            text="superseded: it is repeated",
+        )
+
+    def names() -> list[str]:
+        return [one.trial for one in load_profile(tmp_path, "anna").trials]
+
+    models, _, _ = session(tmp_path, "anna")
+    trial(models, "anna", "1", 100)
+    trial(models, "anna", "2", 200)
+    models.event(repeated("2"), 220)
+    trial(models, "anna", "3", 300, afraid=5.0)
+    models.close()
+    assert names() == ["1", "3"]
+
+    # The next engine knows the third from the profile; a fourth was never rated.
+    models, _, _ = session(tmp_path, load_profile(tmp_path, "anna"), "ben")
+    models.event(repeated("3", "ben", afraid=5.0), 400)
+    models.event(repeated("3"), 400)
+    models.event(Event("note", trial="1", text="superseded: the session was paused"), 400)
+    models.step()
+    assert names() == ["1", "3"]
+    models.event(repeated("3", afraid=5.0), 400)
+    trial(models, "anna", "4", 500)
+    models.close()
+    assert names() == ["1", "4"]
+
+
 def test_two_people_who_rate_at_once_are_fitted_in_turn(tmp_path: Path) -> None:
     models, _, told = session(tmp_path, "anna", "ben")
     now = pylsl.local_clock()

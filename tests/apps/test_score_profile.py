@@ -89,12 +89,12 @@ def scored(lab, profiles, tmp_path_factory):
 
 def test_predictions_are_the_checkpoints_as_the_profile_changes_them(scored, profiles):
     model = load_profile(profiles, "anna").model
-    assert model.step == "prior" and np.abs(model.shift).max() > 0.01
+    assert model.step == "prior" and np.abs(model.shift).max() > 0.001
     _, plain, features = scored("first.xdf")
     summary, own, same = scored("first.xdf", "--profile", "anna")
     assert set(own["participant"]) == {"anna"}
     np.testing.assert_allclose(own[COLUMNS], model.moved(plain[COLUMNS].to_numpy()), atol=1e-12)
-    assert np.abs(own[COLUMNS].to_numpy() - plain[COLUMNS].to_numpy()).max() > 0.01
+    assert np.abs(own[COLUMNS].to_numpy() - plain[COLUMNS].to_numpy()).max() > 0.001
     pd.testing.assert_series_equal(own["intensity"], plain["intensity"])
     pd.testing.assert_frame_equal(
         same.drop(columns="participant"), features.drop(columns="participant")

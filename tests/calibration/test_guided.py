@@ -210,6 +210,7 @@ def test_a_repeated_trial_gets_its_own_id(room: Room, when: str) -> None:
     before = guided.progress
     room.said()
     guided.repeat_trial()
+    assert room.events[-1].items == ({"upset": 2.0} if earlier.done else {})  # what is taken back
     assert room.said()[-1] == f"note {earlier.trial}: superseded: it is repeated"
     assert guided.state == "stimulus" and not guided.running
     assert guided.progress == (max(before[0] - (rounds > 0), 0), 3)

@@ -125,7 +125,7 @@ def test_a_journal_of_something_else_is_refused(room: Room, tmp_path: Path) -> N
         (2, "{}\n", "line 3 of the journal .*'do' is missing"),
         (2, '{"do": "finish"}\n', "line 3 .*finish is not possible now: the state is check"),
         (2, '{"do": "__init__"}\n', "line 3 .* not possible"),
-        (2, "nonsense\n", "line 3 of the journal .* is damaged: mend or remove"),
+        (2, "nonsense\n", "line 3 of the journal .* is damaged: mend it"),
         (0, '{"a": 1}\n', "is no journal of a guided session"),
         (0, lines[0].replace('"order": [', '"order": [9, '), "line 1 .* stimuli that are not"),
         (4, '{"do": "confirm_sensors"}\n', "line 5"),

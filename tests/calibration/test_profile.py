@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 from calibration.personal import PersonalModel
 from calibration.profile import Profile, begin, calibrated, check, profile_id
-from calibration.profile_files import load_profile, save_profile
+from calibration.profile_files import load_profile, open_profile, save_profile
 from calibration.profile_format import decoded, encoded
 from calibration.ratings import Rating
 from calibration.trials import RatedTrial
@@ -144,6 +144,9 @@ def test_another_person_is_never_overwritten(tmp_path: Path) -> None:
     for name in ("P1", "p1"):
         with pytest.raises(InputError, match="there is a profile 'P1'"):
             save_profile(made(name), tmp_path)
+    with pytest.raises(InputError, match="there is a profile 'P1'"):
+        open_profile(tmp_path, "p1", checkpoint(), RIG)  # a session could not keep its ratings
+    assert open_profile(tmp_path, "P2", checkpoint(), RIG).id == "P2"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for act in (

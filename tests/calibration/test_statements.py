@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from calibration.statements import own_streams, rated_within, stated_rest
+from calibration.statements import own_streams, rated_within, stated_rest, taken_as
 from realtime.errors import InputError
 from realtime.files import open_recording
 from realtime.markers import Event, format_marker
@@ -47,6 +47,8 @@ def test_streams_of_others_are_left_out_and_nobody_is_guessed() -> None:
     assert keys(own_streams(of("ann", ""), "ann")) == everything
     with pytest.raises(InputError, match="are of 'ann', 'bob', and not of 'carl': give one of"):
         own_streams(of("ann", "bob"), "carl")
+    assert taken_as(of("ann", ""), "P1") == ["the streams name 'ann': taken as P1"]
+    assert taken_as(of("ann", ""), "ann") == taken_as(of(""), "P1") == []
     chosen = own_streams(of("ann", "bob"), "carl", {"ppg": "band-ppg"})
     assert keys(chosen) == everything
     with pytest.raises(InputError, match="not of 'carl'"):

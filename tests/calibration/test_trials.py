@@ -245,6 +245,26 @@ def test_a_trial_that_is_run_again_counts_from_its_last_start():
     assert one.notes == ("trial '1' has no rating: it is left out",)
 
 
+def test_a_trial_that_is_taken_back_counts_no_more_but_one_of_its_name_that_follows_does():
+    back = (50.0, Event("note", trial="2", text="superseded: it is repeated"))
+    other = (51.0, Event("note", trial="1", text="it was loud"))
+    things = [*windows(1, 60), *SESSION, back, other]
+    trials, one = gather(things)
+    assert list(trials) == ["1"]
+    assert one.withdrawn == {"2"}
+    assert "trial '2' was taken back: it is left out" in one.notes
+    assert gather(things[::-1])[0].keys() == {"1"}
+    again = [start("2", 52), stop("2", 58), rate("2", 59)]
+    trials, one = gather([*things, *again])
+    assert list(trials) == ["1", "2"]
+    assert ends(trials["2"]) == list(range(53, 59))
+    assert not one.withdrawn
+    # Long after, when it is half forgotten, nothing is said of it.
+    one = collector(memory=60.0)
+    feed(one, [*things, *windows(61, 200)])
+    assert not [note for note in one.notes if "not known" in note or "had not started" in note]
+
+
 def test_what_overlaps_counts_to_the_rated_trial_that_started_last():
     outer = [start("outer", 10.0), stop("outer", 40.0), rate("outer", 41.0)]
     inner = [start("inner", 20.0), stop("inner", 30.0)]

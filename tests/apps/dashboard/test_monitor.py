@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QImage
 
+from apps import processes
 from apps.cli.main import main
-from apps.link import running_engines
+from apps.link import LinkServer, running_engines
 from apps.own_engine import OwnEngine
 from realtime.errors import InputError
 from tests.apps.dashboard.engine import EngineProcess
@@ -34,6 +36,14 @@ def test_screenshot_of_the_running_engine(folder: Path, tmp_path: Path) -> None:
     engine.stop()
 
 
+def test_an_engine_that_runs_is_not_taken_for_one_with_a_profile(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with LinkServer("lab"):
+        assert main(["monitor", "--profile", "007"]) == 2
+    assert "--profile '007' is for an engine that is started here" in capsys.readouterr().err
+
+
 def test_unknown_engine_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["monitor", "--engine", "nobody"]) == 2
     assert "no engine 'nobody' answers" in capsys.readouterr().err
@@ -47,6 +57,15 @@ def test_no_screen_is_bad_input(
         monkeypatch.delenv(name, raising=False)
     assert main(["monitor"]) == 2
     assert "no screen" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no groups of processes")
+def test_ctrl_c_on_the_terminal_does_not_reach_the_engine_before_its_window() -> None:
+    child = processes.start(["--version"], {})
+    try:
+        assert os.getpgid(child.pid) != os.getpgid(0)
+    finally:
+        processes.stop(child)
 
 
 def test_engine_that_cannot_start_is_reported() -> None:

@@ -291,6 +291,22 @@ def test_an_engine_that_dies_pauses_the_session(room: Room) -> None:
     assert [t.superseded for t in room.wizard.guided.trials] == ["the session was paused"]
 
 
+def test_a_task_that_an_engine_took_with_it_is_to_be_repeated(room: Room) -> None:
+    room.to_first_trial()
+    room.enter()
+    room.after(20)
+    assert room.wizard.guided.state == "rating"
+    room.engine.server.close()
+    room.wait(lambda: room.wizard._watch.ended)
+    room.engine.__init__()  # type: ignore[misc]
+    room.click(room.wizard.frame.notice.button)
+    room.wait(lambda: not room.wizard._watch.ended)
+    room.hear()
+    room.enter()
+    room.after(0.1)
+    assert "is lost: repeat it" in room.wizard.frame.message.text()
+
+
 def test_sensors_are_watched_all_the_time(room: Room) -> None:
     room.to_rest()
     room.after(0.1)
@@ -339,7 +355,8 @@ def test_what_cannot_be_shown_is_refused_before_the_session(
             check_stimuli(video)
     else:
         check_stimuli(video)
-    abroad = parse_protocol(HEAD + 'language = "xx"\n' + STIMULI, "lab", tmp_path)
+    page = '[[stimuli]]\nkind = "text"\ntext = "A."\nseconds = 9\ncondition = "calm"\n'
+    abroad = parse_protocol(HEAD + 'language = "xx"\n' + page, "lab", tmp_path)
     with pytest.raises(InputError, match="xx"):
         Wizard(abroad, load_instrument("ipanas-sf"), "P1", tmp_path / "session", None)
 
