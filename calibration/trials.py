@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from model.labels import LabelSet
 from realtime.errors import InputError
 
 _log = logging.getLogger(__name__)
+
+_JITTER = 0.01  # s between the times of one marker, live and in a recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +72,30 @@ def merged(known: Sequence[RatedTrial], new: Sequence[RatedTrial]) -> tuple[Rate
     """Return a person's trials with those of another session.
 
     A trial with the start, stop and date of a known one is the same again, and replaces it under
-    its name. Another one whose name is taken gets a number before it: ``2-1``.
+    its name; so is one from the recording of a session that was rated live. Another one whose name
+    is taken gets a number before it: ``2-1``.
     """
     result = {trial.trial: trial for trial in known}
-    places = {(trial.start, trial.stop, trial.date): trial.trial for trial in known}
     for trial in new:
         names = itertools.chain([trial.trial], (f"{n}-{trial.trial}" for n in itertools.count(2)))
         free = next(name for name in names if name not in result)
-        name = places.get((trial.start, trial.stop, trial.date), free)
+        name = next((one.trial for one in known if _is_same(one, trial)), free)
         rating = replace(trial.rating, trial=name)
         result[name] = replace(trial, trial=name, rating=rating)
     return tuple(result.values())
+
+
+def _is_same(one: RatedTrial, other: RatedTrial) -> bool:
+    """Tell whether two trials are one: nobody goes through two at a time.
+
+    When a recording was made, its file says less exactly than the session knew.
+    """
+    if abs(one.start - other.start) > _JITTER or abs(one.stop - other.stop) > _JITTER:
+        return False
+    if one.date == other.date or not (one.date and other.date):
+        return one.date == other.date
+    apart = datetime.fromisoformat(one.date) - datetime.fromisoformat(other.date)
+    return abs(apart.total_seconds()) < one.stop - one.start
 
 
 def has_name(trial: RatedTrial, name: str) -> bool:

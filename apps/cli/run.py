@@ -31,7 +31,7 @@ def run(
         typer.Option(
             metavar="START:STOP",
             help="Stretch of rest, in seconds from the first sample. Left out: baseline markers, "
-            "the dashboard's button, or else a running estimate.",
+            "the dashboard's button, the rest in a profile, or else a running estimate.",
         ),
     ] = None,
     bind: Annotated[

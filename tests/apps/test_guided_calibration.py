@@ -29,17 +29,17 @@ rest = 60
 order = "fixed"
 [[stimuli]]
 kind = "breathing"
-seconds = 40
+seconds = 48
 condition = "calm"
 [[stimuli]]
 kind = "text"
 text = "A pencil is made in two halves."
-seconds = 40
+seconds = 48
 condition = "neutral"
 [[stimuli]]
 kind = "recall"
 text = "Think of yesterday."
-seconds = 40
+seconds = 48
 condition = "past"
 """
 
@@ -109,7 +109,8 @@ def test_session_is_killed_and_resumed_and_the_monitor_uses_its_profile(qt, tmp_
             newest = shown.windows[-1]
             assert newest.radius == pytest.approx(after.model.radius)
             assert newest.baseline == "profile"
-            assert "earlier session" in dashboard.controls.baseline_text.text()
+            said = dashboard.controls.baseline_text
+            until(lambda: dashboard.tick() or "earlier session" in said.text())
             assert (shown.own.trials, shown.own.step) == (3, after.model.step)
             dashboard.close()
         finally:

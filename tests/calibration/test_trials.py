@@ -412,10 +412,17 @@ def test_trials_of_another_session_are_added_and_the_same_ones_are_not():
     one = collector()
     one._epoch = datetime(2026, 3, 2, tzinfo=UTC)
     feed(one, [*SESSION, *windows(10, 60)])
-    tuesday = [dataclasses.replace(trial, date="2026-03-02") for trial in first.values()]
+    date = "2026-03-02T00:00:00+00:00"
+    tuesday = [dataclasses.replace(trial, date=date) for trial in first.values()]
     both = merged(merged([*first.values()], tuesday), [*again.values()])
     assert [trial.trial for trial in both] == ["1", "2", "2-1", "2-2"]
     assert [trial.rating.trial for trial in both] == ["1", "2", "2-1", "2-2"]
-    third = merged(both, [dataclasses.replace(first["1"], date="2026-03-03")])
+    third = merged(both, [dataclasses.replace(first["1"], date="2026-03-03T00:00:00+00:00")])
     assert third[-1].trial == "3-1"
     assert merged(third, tuesday) == third
+    # Of the recording of a session that was rated live; and of two that began alike.
+    begun = first["1"].start
+    recorded = dataclasses.replace(first["1"], start=begun + 1e-4, date="2026-03-01T12:00:35+00:00")
+    assert [trial.start for trial in merged([first["1"]], [recorded])] == [begun + 1e-4]
+    later = dataclasses.replace(first["1"], date="2026-03-01T12:00:50+00:00")
+    assert [trial.trial for trial in merged([first["1"]], [later])] == ["1", "2-1"]

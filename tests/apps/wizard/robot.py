@@ -1,7 +1,7 @@
 """A person before the wizard: runs the command in this process, and clicks and types.
 
 ``python -m tests.apps.wizard.robot LAST calibrate ...`` stops as if it were killed in the middle of
-the task after the rating number LAST; 0: never. The wizard's clock goes eight times as fast as the
+the task after the rating number LAST; 0: never. The wizard's clock goes twelve times as fast as the
 engine's, which is real.
 """
 
@@ -23,7 +23,7 @@ from apps.wizard.rating import RatingForm
 from apps.wizard.stimuli import Experimenter
 from apps.wizard.window import Wizard
 
-FAST = 8.0
+FAST = 12.0
 PATIENCE = 90.0  # s
 ANSWERS = (Qt.Key.Key_2, Qt.Key.Key_4, Qt.Key.Key_3)
 
