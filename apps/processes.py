@@ -6,6 +6,7 @@ import _thread
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -68,6 +69,8 @@ def end_with_parent() -> None:
     """Let a process that `start` made end, as on Ctrl-C, when its parent closes its end or dies."""
     if not os.environ.pop(TIED, ""):
         return
+    # Shells start what runs in the background with interruptions ignored, which children inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def watch() -> None:
         with contextlib.suppress(OSError, ValueError):
