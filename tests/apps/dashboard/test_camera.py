@@ -19,6 +19,7 @@ from apps.broadcast import Broadcast
 from apps.dashboard import Dashboard
 from apps.dashboard.camera import View
 from apps.link import LinkClient, LinkServer, running_engines, unpack_signals
+from model.labels import LabelSet
 from realtime.engine import Cells
 from realtime.rig import load_rig
 from tests.apps.dashboard import messages
@@ -162,7 +163,8 @@ def test_the_engine_tells_one_number_a_frame() -> None:
     with LinkServer("lab") as server:
         client = LinkClient.connect("lab")
         broadcast = Broadcast(server)
-        broadcast.hello("1", rig, ("calm",), np.array([False]), np.array([1.0]), {}, ["P1"])
+        labels = LabelSet("calm", "none", ("calm",), (1,), (1.0, 5.0))
+        broadcast.hello("1", rig, labels, np.array([1.0]), {}, ["P1"])
         counts = np.zeros((5, 768))
         counts[1:3] = 7.0
         counts[4] = np.nan
