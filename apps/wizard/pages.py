@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from apps.dashboard.card import plain_label, set_colour
 from apps.dashboard.text import duration, modality_title, plain
@@ -291,9 +291,12 @@ class Holder(Page):
     def __init__(self, content: QWidget, keys: str = "") -> None:
         super().__init__()
         self.content, self.keys = content, keys
-        layout = QVBoxLayout(self)
+        # What has a greatest width stands in the middle; anything else fills the page.
+        layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(content)
+        layout.addStretch(0)
+        layout.addWidget(content, 1)
+        layout.addStretch(0)
         content.setFocusPolicy(
             content.focusPolicy() if content.focusProxy() else Qt.FocusPolicy.StrongFocus
         )
