@@ -21,10 +21,9 @@ from calibration.profile_files import load_profile
 from calibration.runs import named
 from calibration.statements import own_streams, rated_within, stated_rest, taken_as
 from model.checkpoint import Checkpoint, check_rig, load_checkpoint
-from realtime.engine import Engine
 from realtime.errors import InputError
 from realtime.files import open_recording
-from realtime.offline import ROUND_SECONDS, bind_recording, play
+from realtime.offline import ROUND_SECONDS, bind_recording, score
 from realtime.recording import Recording
 from realtime.rig import Rig, load_rig
 from realtime.window import Prediction, Window
@@ -171,26 +170,27 @@ def _score(
     if missing:
         notes.append(f"missing: {', '.join(missing)}")
     notes += [sentence for sentences in bound.refusals.values() for sentence in sentences]
-    artefacts = {}
+    artefacts = None
     if settings.artefacts is not None:
-        artefacts[who], _ = load_artefacts(Path(settings.artefacts))
-        notes.append(f"artefacts: {settings.artefacts} ({artefacts[who].method})")
+        artefacts, _ = load_artefacts(Path(settings.artefacts))
+        notes.append(f"artefacts: {settings.artefacts} ({artefacts.method})")
     predictor = _predictor(checkpoint, profile, settings)
-    engine = Engine(
-        rig,
-        predictor,
-        None if checkpoint is None else checkpoint.population,
-        {who: (own.start + stretch[0], own.start + stretch[1])} if stretch else None,
-        artefacts=artefacts,
-        rests={who: profile.baseline} if profile and profile.baseline else None,
-    )
-    engine.bind(bound.bindings)
     if profile is not None:
         notes += _doubts(recording, profile)
     table = PredictionTable(rig, predictor.emotions)
-    for windows in play(own, engine, settings.chunk_seconds):
-        for result in engine.predict(windows):
-            table.add(result)
+    for result in score(
+        own,
+        rig,
+        predictor,
+        None if checkpoint is None else checkpoint.population,
+        participant=who,
+        baseline=stretch,
+        choices=dict(settings.choices),
+        chunk_seconds=settings.chunk_seconds,
+        artefacts=artefacts,
+        rest=None if profile is None else profile.baseline,
+    ):
+        table.add(result)
     return table, notes
 
 

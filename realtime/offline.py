@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from realtime.baseline import Population
+from realtime.baseline import Population, Rest
 from realtime.binding import BindResult, bind
 from realtime.engine import Engine, Result
 from realtime.errors import InputError
@@ -75,7 +75,7 @@ def windows_of(
     engine = engine_for(
         recording, rig, participant, None, population, baseline, artefacts=artefacts
     )
-    for windows in play(recording, engine, chunk_seconds):
+    for windows in _play(recording, engine, chunk_seconds):
         yield from windows
 
 
@@ -90,18 +90,20 @@ def score(
     choices: dict[str, str] | None = None,
     chunk_seconds: float = ROUND_SECONDS,
     artefacts: ArtefactFilter | None = None,
+    rest: Rest | None = None,
 ) -> Iterator[Result]:
-    """Yield every window of a recording with its prediction; parameters as in `windows_of`."""
+    """Yield every window of a recording with its prediction; parameters as in `windows_of`.
+
+    `rest` are the person's features at rest in an earlier session, for where no baseline is stated.
+    """
     engine = engine_for(
-        recording, rig, participant, predictor, population, baseline, choices, artefacts
+        recording, rig, participant, predictor, population, baseline, choices, artefacts, rest
     )
-    for windows in play(recording, engine, chunk_seconds):
+    for windows in _play(recording, engine, chunk_seconds):
         yield from engine.predict(windows)
 
 
-def play(
-    recording: Recording, engine: Engine, chunk_seconds: float = ROUND_SECONDS
-) -> Iterator[list[Window]]:
+def _play(recording: Recording, engine: Engine, chunk_seconds: float) -> Iterator[list[Window]]:
     """Play a recording to an engine that is bound to its streams; yield what is complete."""
     for until, chunks in _with_textures(recording, engine).rounds(chunk_seconds):
         for chunk in chunks:
@@ -118,6 +120,7 @@ def engine_for(
     baseline: tuple[float, float] | None,
     choices: dict[str, str] | None = None,
     artefacts: ArtefactFilter | None = None,
+    rest: Rest | None = None,
 ) -> Engine:
     """Return an engine that is bound to a recording's streams."""
     stretch = None
@@ -129,6 +132,7 @@ def engine_for(
         population,
         {participant: stretch} if stretch is not None else None,
         artefacts={participant: artefacts} if artefacts is not None else None,
+        rests={participant: rest} if rest is not None else None,
     )
     engine.bind(bind_recording(recording, rig, participant, choices).bindings)
     return engine

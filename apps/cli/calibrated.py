@@ -56,7 +56,13 @@ def from_recording(
     eeg_filter = None if artefacts is None else load_artefacts(Path(artefacts))[0]
     recording = open_recording(source)
     found = trials_of(
-        *(recording, rig, checkpoint.population, checkpoint.labels, before.id, stretch, choices),
+        recording,
+        rig,
+        checkpoint.population,
+        checkpoint.labels,
+        before.id,
+        stretch,
+        choices,
         eeg_filter,
     )
     notes = list(found.notes)
